@@ -1,0 +1,1 @@
+//! The instance process: role driver, hold guard, control socket, log output.

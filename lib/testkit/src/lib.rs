@@ -1,0 +1,1 @@
+//! Worlds for tests: a disk that crashes, a clock set by hand.

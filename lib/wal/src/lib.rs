@@ -1,0 +1,1 @@
+//! The recovery log: extents, append, group force, checkpoint positions, replay that only reads.
