@@ -1,1 +1,11 @@
 //! Bytes to values and back, without I/O: log records, control blocks, lock records, the stanza grammar.
+//!
+//! Nothing here panics on any input, takes memory on the word of a length that it has not
+//! bounded, or guesses: what cannot be read is told apart from what was never written.
+
+pub mod frame;
+pub mod lockrec;
+pub mod stanza;
+
+#[cfg(test)]
+mod layout_doc;
