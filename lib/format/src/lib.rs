@@ -3,9 +3,15 @@
 //! Nothing here panics on any input, takes memory on the word of a length that it has not
 //! bounded, or guesses: what cannot be read is told apart from what was never written.
 
+pub mod control;
+pub mod extent;
 pub mod frame;
 pub mod lockrec;
+pub mod page;
+pub mod record;
 pub mod stanza;
 
+#[cfg(test)]
+mod doc_table;
 #[cfg(test)]
 mod layout_doc;
