@@ -5,7 +5,7 @@
 //!      0      4  magic          the ASCII letters "MQLK"
 //!      4      2  version        1
 //!      6      1  state          see [`State`]
-//!      7      1  flags          1: permits a standby; 2: multi-instance; other bits 0
+//!      7      1  flags          1: permits a standby; 2: multi-instance; 4: successor wanted; other bits 0
 //!      8      4  checksum       CRC-32C of bytes 0..8 and 12..512
 //!     12      4  pid            process id on the holder's host
 //!     16      8  pid_started    when that process started, in clock ticks since boot
@@ -36,6 +36,7 @@ const MAGIC: [u8; 4] = *b"MQLK";
 const VERSION: u16 = 1;
 const PERMITS_STANDBY: u8 = 1;
 const MULTI_INSTANCE: u8 = 2;
+const SUCCESSOR_WANTED: u8 = 4;
 /// Where `checksum` stands; what is before and after it is covered by it.
 const CHECKSUM: std::ops::Range<usize> = 8..12;
 
@@ -118,6 +119,8 @@ pub struct LockRecord {
     pub permits_standby: bool,
     /// Whether the instance was started as one of several.
     pub multi_instance: bool,
+    /// With an orderly end: whether a standby is to take over.
+    pub successor_wanted: bool,
     /// The host of the holder.
     pub host: HostName,
     /// The process id of the holder on its host.
@@ -191,7 +194,8 @@ impl LockRecord {
             version: VERSION.into(),
             state: self.state as u8,
             flags: flag(self.permits_standby, PERMITS_STANDBY)
-                | flag(self.multi_instance, MULTI_INSTANCE),
+                | flag(self.multi_instance, MULTI_INSTANCE)
+                | flag(self.successor_wanted, SUCCESSOR_WANTED),
             checksum: 0.into(),
             pid: self.pid.into(),
             pid_started: self.pid_started.into(),
@@ -257,6 +261,7 @@ fn decode(bytes: &[u8]) -> Result<LockRecord, BadLockRecord> {
         state: State::from_number(raw.state).ok_or(BadLockRecord::State(raw.state))?,
         permits_standby: raw.flags & PERMITS_STANDBY != 0,
         multi_instance: raw.flags & MULTI_INSTANCE != 0,
+        successor_wanted: raw.flags & SUCCESSOR_WANTED != 0,
         host: host.parse().map_err(|_| BadLockRecord::Host)?,
         pid: raw.pid.get(),
         pid_started: raw.pid_started.get(),
@@ -290,6 +295,7 @@ mod tests {
             state: State::Active,
             permits_standby: true,
             multi_instance: true,
+            successor_wanted: false,
             host: "host1.example".parse().expect("a host name"),
             pid: 4711,
             pid_started: 123_456,
@@ -408,7 +414,7 @@ mod tests {
         #[test]
         fn records_come_back(
             state in prop::sample::select(State::ALL),
-            flags in any::<(bool, bool)>(),
+            flags in any::<(bool, bool, bool)>(),
             host in "[!-'*-~]{1,64}",
             pid in any::<u32>(),
             numbers in any::<[u64; 4]>(),
@@ -419,6 +425,7 @@ mod tests {
                 state,
                 permits_standby: flags.0,
                 multi_instance: flags.1,
+                successor_wanted: flags.2,
                 host: host.parse().expect("a host name"),
                 pid,
                 pid_started: numbers[0],
