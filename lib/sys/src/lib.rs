@@ -8,6 +8,7 @@
 //! * Modes are exact: what the caller asks for is what the file has, whatever the umask.
 
 pub mod clock;
+pub mod disk;
 pub mod error;
 pub mod fs;
 pub mod inflight;

@@ -184,7 +184,8 @@ impl Drop for LockedFile {
     }
 }
 
-fn set_lock(file: &File, path: &Path, range: Range) -> Result<bool, IoError> {
+/// Takes the lock of the open file, or asserts it anew; `false` if another open file holds one.
+pub(crate) fn set_lock(file: &File, path: &Path, range: Range) -> Result<bool, IoError> {
     let lock = wanted(range, path)?;
     let _entered = inflight::enter(Op::Lock, path);
     loop {
