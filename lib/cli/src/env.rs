@@ -1,0 +1,200 @@
+//! What the environment of a process says about this host: read once, checked, handed down.
+
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use miqm_messages::Message;
+use miqm_types::HostName;
+
+use crate::{Exit, Failure};
+
+/// Where things are on this host, and how the host is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Env {
+    /// `MIQM_PREFIX`: the machine-wide directory. Its owner is the owner of the installation; if it
+    /// is missing, that is the user [`Env::OWNER_USER`] for [`Env::PREFIX`] and its maker elsewhere.
+    pub prefix: PathBuf,
+    /// `MIQM_RUNTIME_DIR`: sockets, role files and status of local instances.
+    pub runtime_dir: PathBuf,
+    /// `MIQM_HOSTNAME`, or else the kernel's name: what `INSTANCE(...)` shows.
+    pub host: HostName,
+    /// The path of `mqs.ini`: what `AMQ_MQS_INI_LOCATION` names if that ends in `.ini`, else the
+    /// `mqs.ini` in the directory that it names; without the variable the one in the prefix.
+    pub mqs_ini: PathBuf,
+    /// `MQSPREFIX`: what counts instead of `DefaultPrefix` of `mqs.ini` when a queue manager is
+    /// created.
+    pub default_prefix: Option<PathBuf>,
+    /// `AMQ_DIAGNOSTIC_MSG_SEVERITY`: whether message ids end with the letter of their severity.
+    pub severity_letter: bool,
+    /// How long an operation on storage may take, from the option `--deadline`.
+    pub deadline: Duration,
+    /// Whether standard error is a terminal, where progress may be drawn.
+    pub terminal: bool,
+}
+
+impl Env {
+    /// The machine-wide directory, unless the environment names another.
+    pub const PREFIX: &'static str = "/var/mqm";
+    /// The runtime directory, unless the environment names another.
+    pub const RUNTIME_DIR: &'static str = "/run/miqm";
+    /// The user that owns a machine-wide directory at [`Env::PREFIX`].
+    pub const OWNER_USER: &'static str = "mqm";
+    /// The group whose members administer queue managers.
+    pub const ADMIN_GROUP: &'static str = "mqm";
+    /// [`Env::deadline`] unless `--deadline` says otherwise, in seconds.
+    pub const DEADLINE_SECONDS: u64 = 5;
+
+    /// Reads the environment of this process.
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`] that names the first variable that cannot be used.
+    pub fn read() -> Result<Self, Failure> {
+        #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+        let mut env = Self::from_variables(&|name| std::env::var_os(name))?;
+        env.terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+        Ok(env)
+    }
+
+    /// Reads these variables. An empty one counts as unset.
+    ///
+    /// # Errors
+    ///
+    /// As [`Env::read`].
+    pub fn from_variables(get: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, Failure> {
+        let get = |name: &'static str| {
+            get(name).filter(|value| !value.is_empty()).map(|value| Variable { name, value })
+        };
+        let path = |name| get(name).map(Variable::absolute_path).transpose();
+
+        let prefix = path("MIQM_PREFIX")?.unwrap_or_else(|| Self::PREFIX.into());
+        let mqs_ini = match path("AMQ_MQS_INI_LOCATION")? {
+            // Told by the name: to look could hang, and nothing here is under a deadline yet.
+            Some(path) if path.extension().is_some_and(|extension| extension == "ini") => path,
+            Some(directory) => directory.join("mqs.ini"),
+            None => prefix.join("mqs.ini"),
+        };
+        let severity_letter = match get("AMQ_DIAGNOSTIC_MSG_SEVERITY") {
+            None => true,
+            Some(variable) => match variable.value.to_str() {
+                Some("0") => false,
+                Some("1") => true,
+                _ => return Err(variable.refuse("it must be 0 or 1")),
+            },
+        };
+        Ok(Self {
+            runtime_dir: path("MIQM_RUNTIME_DIR")?.unwrap_or_else(|| Self::RUNTIME_DIR.into()),
+            host: match get("MIQM_HOSTNAME") {
+                Some(variable) => variable.host_name()?,
+                None => kernel_host_name()?,
+            },
+            default_prefix: path("MQSPREFIX")?,
+            deadline: Duration::from_secs(Self::DEADLINE_SECONDS),
+            terminal: false,
+            prefix,
+            mqs_ini,
+            severity_letter,
+        })
+    }
+}
+
+/// The name that the kernel goes by.
+fn kernel_host_name() -> Result<HostName, Failure> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim_end();
+    name.parse()
+        .map_err(|_| Failure::new(Exit::Failed, Message::HostNameUnusable { name: name.into() }))
+}
+
+/// A variable that is set.
+struct Variable {
+    name: &'static str,
+    value: OsString,
+}
+
+impl Variable {
+    fn refuse(&self, why: &str) -> Failure {
+        let message = Message::BadEnvironment {
+            variable: self.name.into(),
+            value: self.value.to_string_lossy().into_owned(),
+            why: why.into(),
+        };
+        Failure::new(Exit::Failed, message)
+    }
+
+    /// The value as a path. It goes into ini files, which are lines of text.
+    fn absolute_path(self) -> Result<PathBuf, Failure> {
+        let Some(text) = self.value.to_str() else {
+            return Err(self.refuse("it is not text in UTF-8"));
+        };
+        let path = Path::new(text);
+        if text.contains(char::is_control) {
+            return Err(self.refuse("it contains a control character"));
+        }
+        if !path.is_absolute() {
+            return Err(self.refuse("the path does not begin with a slash"));
+        }
+        if path.components().any(|part| part == Component::ParentDir) {
+            return Err(self.refuse("the path contains '..'"));
+        }
+        Ok(path.components().collect())
+    }
+
+    fn host_name(&self) -> Result<HostName, Failure> {
+        self.value.to_str().and_then(|name| name.parse().ok()).ok_or_else(|| {
+            self.refuse(
+                "it must be 1 to 64 printable ASCII characters without blanks and parentheses",
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Env, String> {
+        let mut all: std::collections::HashMap<&str, &str> = variables.iter().copied().collect();
+        all.entry("MIQM_HOSTNAME").or_insert("host1");
+        Env::from_variables(&|name| all.get(name).map(OsString::from)).map_err(|failure| {
+            assert_eq!(failure.exit, Exit::Failed);
+            failure.messages[0].to_string()
+        })
+    }
+
+    #[test]
+    fn without_variables_it_is_the_installed_machine() {
+        let env = read(&[("MIQM_PREFIX", "")]).unwrap();
+        assert_eq!(env.prefix, Path::new("/var/mqm"));
+        assert_eq!(env.runtime_dir, Path::new("/run/miqm"));
+        assert_eq!(env.mqs_ini, Path::new("/var/mqm/mqs.ini"));
+        assert_eq!(env.default_prefix, None);
+        assert!(env.severity_letter);
+    }
+
+    #[test]
+    fn the_ini_file_can_be_named_by_itself_or_by_its_directory() {
+        let at =
+            |path| read(&[("AMQ_MQS_INI_LOCATION", path), ("MIQM_PREFIX", "/x/")]).unwrap().mqs_ini;
+        assert_eq!(at(""), Path::new("/x/mqs.ini"));
+        assert_eq!(at("/usr"), Path::new("/usr/mqs.ini"));
+        assert_eq!(at("/usr/no-such.ini"), Path::new("/usr/no-such.ini"));
+    }
+
+    #[test]
+    fn bad_values_are_refused_by_name() {
+        for (name, value, part) in [
+            ("MIQM_PREFIX", "var/mqm", "does not begin with a slash"),
+            ("MIQM_PREFIX", "/var/../mqm", "contains '..'"),
+            ("MQSPREFIX", "/a\nb", "control character"),
+            ("MIQM_RUNTIME_DIR", ".", "does not begin with a slash"),
+            ("MIQM_HOSTNAME", "a b", "printable ASCII"),
+            ("MIQM_HOSTNAME", "a) MODE(Active", "printable ASCII"),
+            ("AMQ_DIAGNOSTIC_MSG_SEVERITY", "yes", "must be 0 or 1"),
+        ] {
+            let said = read(&[(name, value)]).unwrap_err();
+            assert!(said.contains(name) && said.contains(part), "{said}");
+        }
+    }
+}
