@@ -13,5 +13,3 @@ pub mod stanza;
 
 #[cfg(test)]
 mod doc_table;
-#[cfg(test)]
-mod layout_doc;

@@ -288,7 +288,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::layout_doc;
+    use crate::doc_table::{self, hex};
 
     fn record() -> LockRecord {
         LockRecord {
@@ -319,34 +319,39 @@ mod tests {
 
     #[test]
     fn the_table_is_the_struct() {
-        macro_rules! fields {
-            ($($field:ident)+) => {
-                vec![$((
-                    offset_of!(RawLockRecord, $field),
-                    layout_doc::size(|raw: &RawLockRecord| &raw.$field),
-                    stringify!($field),
-                ),)+]
-            };
-        }
-        let fields = fields!(magic version state flags checksum pid pid_started epoch since beats
-            beat_time durable_lsn qmgr_id instance_id boot_id host reserved);
-        layout_doc::check(include_str!("lockrec.rs"), &fields, LOCK_RECORD_BYTES);
+        let fields = doc_table::fields!(RawLockRecord {
+            magic,
+            version,
+            state,
+            flags,
+            checksum,
+            pid,
+            pid_started,
+            epoch,
+            since,
+            beats,
+            beat_time,
+            durable_lsn,
+            qmgr_id,
+            instance_id,
+            boot_id,
+            host,
+            reserved,
+        });
+        assert_eq!(doc_table::parse(include_str!("lockrec.rs")), fields);
         assert_eq!(CHECKSUM.start, offset_of!(RawLockRecord, checksum));
     }
 
     #[test]
     fn the_bytes_are_frozen() {
         let bytes = record().encode();
-        let hex = |range: std::ops::Range<usize>| {
-            bytes[range].iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-        };
-        assert_eq!(hex(0..16), "4d514c4b010002034d98ad5967120000");
+        assert_eq!(hex(&bytes[0..16]), "4d514c4b010002034d98ad5967120000");
         assert_eq!(
-            hex(16..64),
+            hex(&bytes[16..64]),
             "40e2010000000000070000000000000000e025dafe5b0600\
              6300000000000000402235dafe5b06007856341200000000"
         );
-        assert_eq!(hex(64..112), "9a".repeat(16) + &"1d".repeat(16) + &"b0".repeat(16));
+        assert_eq!(hex(&bytes[64..112]), "9a".repeat(16) + &"1d".repeat(16) + &"b0".repeat(16));
         assert_eq!(&bytes[112..125], b"host1.example");
         assert!(bytes[125..].iter().all(|byte| *byte == 0));
     }
