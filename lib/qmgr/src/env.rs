@@ -1,0 +1,55 @@
+//! What a host is to miqm: where its own files are and what it is called.
+
+use std::path::{Path, PathBuf};
+
+use miqm_types::HostName;
+
+/// The prefix if nobody says otherwise.
+pub const DEFAULT_PREFIX: &str = "/var/mqm";
+/// The directory of runtime files if nobody says otherwise.
+pub const DEFAULT_RUNTIME_DIR: &str = "/run/miqm";
+
+/// The copy of miqm whose commands run: what `dspmq -o installation` shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installation {
+    /// Its name, as `InstallationName` has it.
+    pub name: String,
+    /// The directory above the one with the commands.
+    pub path: PathBuf,
+    /// The version of the commands.
+    pub version: String,
+}
+
+/// The host's own settings, read once from the environment by the command that runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Env {
+    /// The directory with `mqs.ini` and the queue managers that are not shared.
+    pub prefix: PathBuf,
+    /// The directory of runtime files; never on shared storage.
+    pub runtime: PathBuf,
+    /// Another path of `mqs.ini`, or of the directory it is in.
+    pub mqs_ini: Option<PathBuf>,
+    /// Another prefix for queue managers that are created.
+    pub create_prefix: Option<PathBuf>,
+    /// What this host is called in `INSTANCE(...)`.
+    pub host: HostName,
+    /// The copy of miqm that runs.
+    pub installation: Installation,
+}
+
+impl Env {
+    /// The directory of the host's own error logs.
+    pub fn errors_dir(&self) -> PathBuf {
+        self.prefix.join("errors")
+    }
+
+    /// The directory of notes about creations and deletions that are under way.
+    pub fn intent_dir(&self) -> PathBuf {
+        self.prefix.join("intent")
+    }
+
+    /// The prefix that a queue manager gets which is created now, if `mqs.ini` names none.
+    pub fn create_prefix(&self) -> &Path {
+        self.create_prefix.as_deref().unwrap_or(&self.prefix)
+    }
+}
