@@ -1,6 +1,6 @@
 //! What a host is to miqm: where its own files are and what it is called.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use miqm_types::HostName;
 
@@ -27,10 +27,10 @@ pub struct Env {
     pub prefix: PathBuf,
     /// The directory of runtime files; never on shared storage.
     pub runtime: PathBuf,
-    /// Another path of `mqs.ini`, or of the directory it is in.
-    pub mqs_ini: Option<PathBuf>,
-    /// Another prefix for queue managers that are created.
-    pub create_prefix: Option<PathBuf>,
+    /// The registry, `mqs.ini`.
+    pub mqs_ini: PathBuf,
+    /// What counts instead of `DefaultPrefix` of `mqs.ini` when a queue manager is created.
+    pub default_prefix: Option<PathBuf>,
     /// What this host is called in `INSTANCE(...)`.
     pub host: HostName,
     /// The copy of miqm that runs.
@@ -46,10 +46,5 @@ impl Env {
     /// The directory of notes about creations and deletions that are under way.
     pub fn intent_dir(&self) -> PathBuf {
         self.prefix.join("intent")
-    }
-
-    /// The prefix that a queue manager gets which is created now, if `mqs.ini` names none.
-    pub fn create_prefix(&self) -> &Path {
-        self.create_prefix.as_deref().unwrap_or(&self.prefix)
     }
 }

@@ -43,7 +43,7 @@ pub fn edit<T, E: From<RegistryError>>(
     owner: Owner,
     change: impl FnOnce(&mut Edit) -> Result<T, E>,
 ) -> Result<T, E> {
-    let file = resolved(&Registry::file_of(env)?)?;
+    let file = resolved(&env.mqs_ini)?;
     let _lock = lock(&file, owner)?;
     let found = read(&file)?;
     let changed = found.is_none();

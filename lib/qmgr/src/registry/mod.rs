@@ -47,12 +47,6 @@ pub enum RegistryError {
         /// What the system said.
         source: IoError,
     },
-    /// The path of it is not absolute.
-    #[error("the path {} of mqs.ini is not absolute", file.display())]
-    NotAbsolute {
-        /// The path.
-        file: PathBuf,
-    },
     /// It does not keep to the grammar.
     #[error("{} is not a file of stanzas", file.display())]
     Syntax {
@@ -127,29 +121,13 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Where the registry of this host is.
-    ///
-    /// # Errors
-    ///
-    /// [`RegistryError::NotAbsolute`] if the environment gave a relative path;
-    /// [`RegistryError::Io`] if the path cannot be examined.
-    pub fn file_of(env: &Env) -> Result<PathBuf, RegistryError> {
-        let Some(given) = &env.mqs_ini else { return Ok(env.prefix.join("mqs.ini")) };
-        if !given.is_absolute() {
-            return Err(RegistryError::NotAbsolute { file: given.clone() });
-        }
-        let is_dir = fs::presence(given)? != Presence::Absent
-            && fs::stat(given).is_ok_and(|stat| stat.is_dir);
-        Ok(if is_dir { given.join("mqs.ini") } else { given.clone() })
-    }
-
     /// Reads the registry. A registry that is not there is one without queue managers.
     ///
     /// # Errors
     ///
     /// [`RegistryError`]: unreadable, a dead link, or not a file of stanzas.
     pub fn load(env: &Env) -> Result<Self, RegistryError> {
-        let file = Self::file_of(env)?;
+        let file = env.mqs_ini.clone();
         Ok(Self::of(read(&file)?.unwrap_or_default(), file))
     }
 

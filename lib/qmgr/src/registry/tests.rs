@@ -20,8 +20,8 @@ fn host() -> Host {
     let env = Env {
         prefix: dir.path().to_owned(),
         runtime: dir.path().join("run"),
-        mqs_ini: None,
-        create_prefix: None,
+        mqs_ini: dir.path().join("mqs.ini"),
+        default_prefix: None,
         host: "host1".parse::<HostName>().unwrap(),
         installation: Installation {
             name: "Installation1".to_owned(),
@@ -254,15 +254,4 @@ fn a_link_that_leads_nowhere_is_refused() {
         assert!(matches!(edited, Err(RegistryError::DeadLink { .. })));
         std::fs::remove_file(&link).unwrap();
     }
-}
-
-#[test]
-fn the_place_of_the_registry_can_be_another() {
-    let mut host = host();
-    host.env.mqs_ini = Some("relative.ini".into());
-    assert!(matches!(Registry::load(&host.env), Err(RegistryError::NotAbsolute { .. })));
-    host.env.mqs_ini = Some(host.dir.path().to_owned());
-    assert_eq!(Registry::file_of(&host.env).unwrap(), host.dir.path().join("mqs.ini"));
-    host.env.mqs_ini = Some(host.dir.path().join("other.ini"));
-    assert_eq!(Registry::file_of(&host.env).unwrap(), host.dir.path().join("other.ini"));
 }
