@@ -7,6 +7,7 @@ pub mod control;
 pub mod extent;
 pub mod frame;
 pub mod lockrec;
+pub mod object;
 pub mod page;
 pub mod record;
 pub mod stanza;
