@@ -22,7 +22,9 @@ fn numbers_ascend_and_are_used_once() {
 
 #[test]
 fn a_text_is_one_sentence_with_a_full_stop() {
-    for Entry { number, text, .. } in CATALOGUE {
+    // The shape of the statistics line is the interface's: "N created. N replaced. N failed."
+    const STATISTICS: u16 = 1466;
+    for Entry { number, text, .. } in CATALOGUE.iter().filter(|e| e.number != STATISTICS) {
         let begins_well =
             text.starts_with(|c: char| c.is_ascii_uppercase() || "'{0123456789".contains(c));
         assert!(begins_well, "AMQ{number} begins in the middle: {text}");

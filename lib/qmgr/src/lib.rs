@@ -3,6 +3,7 @@
 pub mod config;
 pub mod env;
 pub mod identity;
+pub mod instance;
 pub mod layout;
 pub mod owner;
 pub mod registry;

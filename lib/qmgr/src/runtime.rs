@@ -278,7 +278,11 @@ impl RuntimeDir {
 
 /// Takes the lock on a lock file, or returns `None` if somebody else holds it. The file is made
 /// if it is not there and never removed: else two processes could lock two files of one name.
-pub(crate) fn lock_or_create(path: &Path, owner: Owner) -> Result<Option<LockedFile>, IoError> {
+///
+/// # Errors
+///
+/// If the file cannot be made, opened or locked.
+pub fn lock_or_create(path: &Path, owner: Owner) -> Result<Option<LockedFile>, IoError> {
     loop {
         let opened = match fs::open_rw(path) {
             Err(error) if error.is_not_found() => fs::create_new(path, FILE_MODE, Some(owner)),

@@ -6,11 +6,13 @@
 //! * Absent, present and unreadable are three answers.
 //! * Every call is announced in [`crate::inflight`].
 
+mod append;
 mod dir;
 mod file;
 mod replace;
 mod tree;
 
+pub use append::AppendFile;
 pub use dir::{
     canonical, free_bytes, is_mount_point, link, list, make_dir, make_dir_all, remove_dir,
     remove_file, rename, set_mode, set_owner, sync_dir,
@@ -22,7 +24,9 @@ pub use file::{
 pub use replace::replace;
 pub use tree::remove_tree;
 
-use std::fs::{File, Metadata};
+pub use std::fs::File;
+
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 

@@ -73,5 +73,25 @@ macro_rules! ids_7000 {
     explain "The number of primary log files is limited, and so is the sum of primary and secondary ones."
     respond "Choose a number within the limits." ;
 
+7229 Info LogReplaying { records: u64 }
+    "{records} log records accessed during the log replay phase."
+    explain "The log is read from the last checkpoint on, to bring everything to the state in which the last instance left it."
+    respond "No action is needed." ;
+
+7230 Info LogReplayed { qmgr: QmgrName }
+    "Log replay for queue manager '{qmgr}' is complete."
+    explain "Everything that had been committed is there again."
+    respond "No action is needed." ;
+
+7232 Info TransactionsRecovered { qmgr: QmgrName }
+    "Transaction manager state recovered for queue manager '{qmgr}'."
+    explain "Units of work that had not been committed are backed out."
+    respond "No action is needed." ;
+
+7233 Info InFlightResolved { count: u64 }
+    "{count} units of work that were under way have been backed out."
+    explain "They had not been committed when the last instance ended."
+    respond "No action is needed; their applications have seen an error." ;
+
     } };
 }

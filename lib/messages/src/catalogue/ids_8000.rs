@@ -38,5 +38,15 @@ macro_rules! ids_8000 {
     explain "No instance of the queue manager runs on this host that could do what was asked for."
     respond "Look with 'dspmq -x' where it runs, or start it with strmqm." ;
 
+8367 Error ActiveNotEnded { qmgr: QmgrName }
+    "The active instance of queue manager '{qmgr}' was not ended, because it does not run on this host."
+    explain "The instance on this host is a standby. The queue manager can only be ended where it is active."
+    respond "Run endmqm on the host of the active instance, or use -x to end this standby." ;
+
+8368 Error StandbyNotEnded { qmgr: QmgrName }
+    "The standby instance of queue manager '{qmgr}' was not ended, because the instance on this host is active."
+    explain "The option -x ends a standby only."
+    respond "To end the active instance, leave -x out." ;
+
     } };
 }
