@@ -3,6 +3,7 @@
 //! Nothing here panics on any input, takes memory on the word of a length that it has not
 //! bounded, or guesses: what cannot be read is told apart from what was never written.
 
+pub mod catalogue;
 pub mod control;
 pub mod extent;
 pub mod frame;
