@@ -6,10 +6,12 @@
 
 #![allow(dead_code, reason = "each fuzz target uses one of the functions")]
 
+use miqm_format::catalogue::{self, SnapshotHeader, SnapshotRef};
 use miqm_format::control::Control;
 use miqm_format::extent::{ExtentHeader, ExtentStart};
 use miqm_format::frame::{self, Decoder};
 use miqm_format::lockrec::{LOCK_RECORD_BYTES, LockSlot};
+use miqm_format::object::ObjectImage;
 use miqm_format::record::{self, Record};
 use miqm_format::stanza::Document;
 use miqm_format::{control, extent};
@@ -168,6 +170,40 @@ pub(crate) fn control(bytes: &[u8]) {
         if let Ok(slot) = Control::decode(&page) {
             assert_eq!(Control::decode(&slot.encode()), Ok(slot));
         }
+    }
+}
+
+/// An object that is accepted is the one its own bytes say, and they say it in the only way.
+pub(crate) fn object(bytes: &[u8]) {
+    let Ok(image) = ObjectImage::decode(bytes) else { return };
+    let mut again = Vec::new();
+    image.encode(&mut again).expect("what was read can be written");
+    assert_eq!(again, bytes);
+    for (id, value) in &image.attrs {
+        assert_eq!(image.attr(*id), Some(value));
+    }
+}
+
+/// A page of a snapshot that is accepted is the one its own bytes say; an entry likewise.
+pub(crate) fn catalogue(bytes: &[u8]) {
+    for page in [bytes.to_vec(), page(bytes, catalogue::MAGIC, catalogue::VERSION)] {
+        if let Ok(header) = SnapshotHeader::decode(&page) {
+            assert_eq!(SnapshotHeader::decode(&header.encode()), Ok(header));
+            let reference = header.reference();
+            assert_eq!(SnapshotRef::decode(&reference.encode()), Some(reference));
+            let name = reference.file_name();
+            assert_eq!(catalogue::from_file_name(&name), Some((header.epoch, header.seq)));
+        }
+    }
+    if let Ok((image, rest)) = catalogue::decode_entry(7, bytes) {
+        let mut again = Vec::new();
+        catalogue::encode_entry(7, image, &mut again);
+        assert_eq!([&again, rest].concat(), bytes);
+    }
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && let Some((epoch, seq)) = catalogue::from_file_name(text)
+    {
+        assert_eq!(catalogue::file_name(epoch, seq), text);
     }
 }
 

@@ -22,6 +22,13 @@ fn stanza_bytes() -> impl Strategy<Value = Vec<u8>> {
         .prop_map(|pieces| pieces.concat().into_bytes())
 }
 
+/// The start of an object's image, then anything.
+fn object_bytes() -> impl Strategy<Value = Vec<u8>> {
+    (0..3_u8, 0..3_u8, bytes(100)).prop_map(|(name, attrs, rest)| {
+        [&[1, 0, 2, 0, name, 0, attrs, 0], rest.as_slice()].concat()
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1024))]
 
@@ -53,5 +60,15 @@ proptest! {
     #[test]
     fn control(bytes in bytes(600)) {
         checks::control(&bytes);
+    }
+
+    #[test]
+    fn object(bytes in object_bytes()) {
+        checks::object(&bytes);
+    }
+
+    #[test]
+    fn catalogue(bytes in bytes(200)) {
+        checks::catalogue(&bytes);
     }
 }
