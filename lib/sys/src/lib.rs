@@ -16,6 +16,10 @@ pub mod lock;
 pub mod mount;
 pub mod proc;
 pub mod random;
+pub mod sd;
+pub mod signal;
+pub mod socket;
+
 pub mod user;
 
 pub use error::{IoError, Op};

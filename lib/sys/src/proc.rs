@@ -1,5 +1,9 @@
 //! Processes: this one, others, and those it starts.
 
+mod spawn;
+
+pub use spawn::{Child, Exit, PASSED_FD, spawn_detached, take_passed_fd};
+
 use std::io;
 use std::path::{Path, PathBuf};
 
