@@ -23,6 +23,7 @@ macro_rules! commands {
 
 commands! {
     dspmqver::Dspmqver,
+    mqrc::Mqrc,
 }
 
 /// Runs the command that the program is called as, or else the one that its first argument names.

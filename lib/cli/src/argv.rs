@@ -28,7 +28,7 @@ pub struct Refused {
 const SINGLE_DASH_MAX: usize = 3;
 
 /// Whether a declared long option is typed with a single dash.
-fn is_single_dash(name: &str) -> bool {
+pub fn is_single_dash(name: &str) -> bool {
     (2..=SINGLE_DASH_MAX).contains(&name.len())
 }
 

@@ -101,10 +101,11 @@ impl Env {
 
 /// The name that the kernel goes by.
 fn kernel_host_name() -> Result<HostName, Failure> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name = name.trim_end();
-    name.parse()
-        .map_err(|_| Failure::new(Exit::Failed, Message::HostNameUnusable { name: name.into() }))
+    let name = miqm_sys::proc::hostname().map_err(|error| {
+        Failure::new(Exit::Failed, Message::CannotStart { cause: error.to_string() })
+    })?;
+    let refuse = |_| Failure::new(Exit::Failed, Message::HostNameUnusable { name: name.clone() });
+    name.parse().map_err(refuse)
 }
 
 /// A variable that is set.

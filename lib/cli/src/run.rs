@@ -55,6 +55,8 @@ pub struct Definition {
     pub command: fn() -> Command,
     /// Every way it can end, ascending; see [`exits_of`].
     pub exits: fn() -> Vec<Exit>,
+    /// See [`Tool::USAGE`].
+    pub usage: Exit,
     /// See [`Tool::REFUSED`].
     pub refused: &'static [Refused],
     /// Runs it with these arguments, the name of the command not among them.
@@ -69,6 +71,7 @@ impl Definition {
             section: T::SECTION,
             command: command_of::<T>,
             exits: exits_of::<T>,
+            usage: T::USAGE,
             refused: T::REFUSED,
             run: run::<T>,
         }

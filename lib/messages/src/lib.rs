@@ -15,7 +15,7 @@ mod severity;
 mod tests;
 
 pub use catalogue::{CATALOGUE, Message};
-pub use reason::{CompletionCode, REASONS, Reason};
+pub use reason::Reason;
 pub use severity::Severity;
 
 /// Numbers that a released version used for a message that is gone. They are never used again.
@@ -50,6 +50,11 @@ impl Entry {
     /// The id as people write it: `AMQ8118E`.
     pub fn id_text(&self) -> String {
         format!("AMQ{:04}{}", self.number, self.severity.letter())
+    }
+
+    /// The sentence with its inserts as `<name>`, for people.
+    pub fn pattern(&self) -> String {
+        self.text.replace('{', "<").replace('}', ">")
     }
 
     /// The id without the letter of its severity: `AMQ8118`.

@@ -105,17 +105,26 @@ fn letters_and_severities_match() {
 
 #[test]
 fn reason_codes_ascend_and_symbols_are_unique() {
-    let mut symbols = HashSet::new();
-    for pair in REASONS.windows(2) {
-        assert!(pair[0].code < pair[1].code, "{} after {}", pair[1].code, pair[0].code);
+    let all: Vec<_> = Reason::all().collect();
+    for pair in all.windows(2) {
+        assert!(pair[0].code <= pair[1].code, "{} after {}", pair[1].code, pair[0].code);
     }
-    for reason in REASONS {
+    let mut symbols = HashSet::new();
+    for reason in all.iter().copied().chain(Reason::completion_codes()) {
         assert!(symbols.insert(reason.symbol), "{} twice", reason.symbol);
-        assert!(reason.symbol.starts_with("MQRC"), "{}", reason.symbol);
+        assert!(reason.symbol.starts_with("MQ"), "{}", reason.symbol);
         assert_eq!(Reason::by_symbol(&reason.symbol.to_ascii_lowercase()), Some(reason));
-        assert_eq!(Reason::by_code(reason.code), Some(reason));
         if let Some(text) = reason.explanation {
             assert!(text.ends_with('.') && text.is_ascii(), "{}", reason.symbol);
         }
     }
+    assert!(all.len() >= 800, "{}", all.len());
+    assert_eq!(Reason::by_code(2120).count(), 2);
+    assert_eq!(Reason::by_code(1).count(), 0);
+}
+
+#[test]
+fn holes_are_shown_as_words_in_brackets() {
+    let entry = Entry::find(8118).unwrap();
+    assert_eq!(entry.pattern(), "Queue manager '<qmgr>' does not exist.");
 }

@@ -1,0 +1,5 @@
+//! Each command for itself.
+
+mod dspmqver;
+mod help;
+mod mqrc;

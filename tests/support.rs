@@ -1,0 +1,15 @@
+//! A machine of one's own to run commands on, and what they said.
+
+mod golden;
+mod machine;
+
+pub(crate) use golden::golden;
+pub(crate) use machine::Machine;
+
+use std::path::PathBuf;
+
+/// The top of the source tree.
+pub(crate) fn workspace() -> PathBuf {
+    let bins = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    bins.parent().expect("bins is a folder of the workspace").to_owned()
+}
