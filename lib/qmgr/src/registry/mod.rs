@@ -131,7 +131,10 @@ impl Registry {
         Ok(Self::of(read(&file)?.unwrap_or_default(), file))
     }
 
-    fn of(document: Document, file: PathBuf) -> Self {
+    /// The registry that `file` says. Never fails: what is wrong is among its [problems].
+    ///
+    /// [problems]: Self::problems
+    pub fn of(document: Document, file: PathBuf) -> Self {
         let (entries, problems) = entry::read_all(&document);
         Self { file, document, entries, problems }
     }
