@@ -2,20 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::change::Change;
 use crate::kind::{Class, Kind};
 use crate::object::{Key, Object, SharedObject};
-
-/// A change to a catalogue. It says what is then, not what to do to what was, so to make it twice
-/// is to make it once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// The object is as given, and did not exist or is replaced.
-    Define(SharedObject),
-    /// The object is as given, and existed.
-    Alter(SharedObject),
-    /// The object is gone.
-    Delete(Key),
-}
 
 /// The objects of a queue manager. A copy costs little: it shares the objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,8 +71,8 @@ impl Catalogue {
             Change::Define(object) | Change::Alter(object) => {
                 self.objects.insert(object.key(), object);
             }
-            Change::Delete(key) => {
-                self.objects.remove(&key);
+            Change::Delete(object) => {
+                self.objects.remove(&object.key());
             }
         }
     }
@@ -125,8 +114,8 @@ mod tests {
         let mut twice = once.clone();
         twice.apply(Change::Define(queue.clone()));
         assert_eq!(once, twice);
-        twice.apply(Change::Delete(queue.key()));
-        twice.apply(Change::Delete(queue.key()));
+        twice.apply(Change::Delete(queue.clone()));
+        twice.apply(Change::Delete(queue.clone()));
         assert!(twice.is_empty());
     }
 }

@@ -270,7 +270,7 @@ impl Object {
         attr::by_keyword(self.kind, keyword).filter(|attr| attr.stored()).ok_or_else(none)
     }
 
-    fn put(&mut self, id: u16, value: Value) {
+    pub(crate) fn put(&mut self, id: u16, value: Value) {
         match self.attrs.binary_search_by_key(&id, |(id, _)| *id) {
             Ok(at) => self.attrs[at].1 = value,
             Err(at) => self.attrs.insert(at, (id, value)),

@@ -17,6 +17,7 @@ pub use miqm_format::object::Value;
 
 pub use crate::kind::{Class, Kind, KindSet};
 pub(crate) use misc::CHLAUTH_KEY;
+pub(crate) use qmgr::CMDLEVEL;
 pub use value::BadValue;
 
 /// A keyword and its number.
