@@ -19,6 +19,7 @@ pub mod random;
 pub mod sd;
 pub mod signal;
 pub mod socket;
+pub mod supervise;
 
 pub mod user;
 
