@@ -491,10 +491,10 @@ impl<D: Disk> Engine<D> {
             let saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
             saved.snapshot.is_none() || saved.changes != self.lock_ahead().changes
         };
-        if unsaved {
-            if let Err(CheckpointError::Log(error @ LogError::Poisoned(_))) = self.checkpoint() {
-                return Err(error.into());
-            }
+        if unsaved
+            && let Err(CheckpointError::Log(error @ LogError::Poisoned(_))) = self.checkpoint()
+        {
+            return Err(error.into());
         }
         Ok(self.log.close(end_state)?)
     }
