@@ -33,11 +33,11 @@ pub fn multi_call(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let called = std::path::Path::new(&called).file_name().map(OsStr::to_owned);
     let find = |name: &OsStr| all().iter().find(|command| name == command.name);
     if let Some(command) = called.as_deref().and_then(find) {
-        return ExitCode::from((command.run)(args.collect()).code());
+        return ExitCode::from((command.run)(args.collect()));
     }
     let first = args.next();
     if let Some(command) = first.as_deref().and_then(find) {
-        return ExitCode::from((command.run)(args.collect()).code());
+        return ExitCode::from((command.run)(args.collect()));
     }
     let mut ui = Ui::standard();
     let result = match first.as_deref().and_then(OsStr::to_str) {

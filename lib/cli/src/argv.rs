@@ -190,7 +190,36 @@ fn find_short(command: &Command, letter: char) -> Option<&Arg> {
 }
 
 /// Rewrites text that the parser made, so that options look as they are typed: `--lc` becomes `-lc`.
+///
+/// In lists of options they move to the column of single dashes, and their help stays where it is.
 pub fn as_typed(command: &Command, text: &str) -> String {
+    let mut typed = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let translated = line_as_typed(command, line);
+        match line.strip_prefix(LONG_OPTION_INDENT) {
+            Some(rest) if rest.starts_with("--") && translated.len() < line.len() => {
+                let entry = translated.trim_start();
+                typed.push_str("  ");
+                match entry.find("  ") {
+                    Some(help) => {
+                        let moved = LONG_OPTION_INDENT.len() - 2 + 1;
+                        typed.push_str(&entry[..help]);
+                        typed.push_str(&" ".repeat(moved));
+                        typed.push_str(&entry[help..]);
+                    }
+                    None => typed.push_str(entry),
+                }
+            }
+            _ => typed.push_str(&translated),
+        }
+    }
+    typed
+}
+
+/// What stands before a long option without a short one in a list of options.
+const LONG_OPTION_INDENT: &str = "      ";
+
+fn line_as_typed(command: &Command, text: &str) -> String {
     let mut typed = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("--") {

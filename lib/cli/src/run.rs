@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Command};
 use miqm_messages::Message;
+use miqm_sys::supervise::{Stuck, supervise};
 use miqm_types::BadName;
 
 use crate::argv::{self, Refused};
@@ -60,7 +61,7 @@ pub struct Definition {
     /// See [`Tool::REFUSED`].
     pub refused: &'static [Refused],
     /// Runs it with these arguments, the name of the command not among them.
-    pub run: fn(Vec<OsString>) -> Exit,
+    pub run: fn(Vec<OsString>) -> u8,
 }
 
 impl Definition {
@@ -120,34 +121,80 @@ const _: () = assert!(Env::DEADLINE_SECONDS == 5, "the default of --deadline say
 
 /// What `main` of a command is.
 pub fn main<T: Tool>() -> ExitCode {
-    ExitCode::from(run::<T>(std::env::args_os().skip(1).collect()).code())
+    ExitCode::from(run::<T>(std::env::args_os().skip(1).collect()))
 }
 
-/// Runs a tool with these arguments, the name of the command not among them.
-pub fn run<T: Tool>(args: Vec<OsString>) -> Exit {
+/// Runs a tool with these arguments, the name of the command not among them, and returns the exit code.
+///
+/// It is an [`Exit`] of the tool, or 128 and the number of the signal that ended its work.
+pub fn run<T: Tool>(args: Vec<OsString>) -> u8 {
     let mut ui = Ui::standard();
-    let exit = match parse::<T>(args) {
+    let (tool, deadline) = match parse::<T>(args) {
+        Ok(parsed) => parsed,
         Err(refusal) => {
             let result = refusal.show::<T>(&mut ui);
-            ui.finish(result)
+            return ui.finish(result).code();
         }
-        Ok((tool, deadline)) => match Env::read() {
-            Err(failure) => ui.finish(Err(failure)),
-            Ok(mut env) => {
-                env.deadline = deadline.unwrap_or(env.deadline);
-                ui.set_severity_letter(env.severity_letter);
-                ui.set_quiet(tool.quiet());
-                let result = tool.run(&env, &mut ui);
-                ui.finish(result)
-            }
-        },
     };
+    let env = match Env::read() {
+        Ok(env) => Env { deadline: deadline.unwrap_or(env.deadline), ..env },
+        Err(failure) => return ui.finish(Err(failure)).code(),
+    };
+    if T::STORAGE { supervised(tool, &env) } else { work(tool, &env).code() }
+}
+
+/// Two streams that speak as the environment and the tool want it.
+fn speaking(env: &Env, quiet: bool) -> Ui<'static> {
+    let mut ui = Ui::standard();
+    ui.set_severity_letter(env.severity_letter);
+    ui.set_quiet(quiet);
+    ui
+}
+
+fn work<T: Tool>(tool: T, env: &Env) -> Exit {
+    let mut ui = speaking(env, tool.quiet());
+    let result = tool.run(env, &mut ui);
+    let exit = ui.finish(result);
     debug_assert!(
         exits_of::<T>().contains(&exit),
         "{} ended with {exit:?}, which its table does not have",
         T::NAME
     );
     exit
+}
+
+/// Works in another process, which this one gives up when storage does not answer.
+fn supervised<T: Tool>(tool: T, env: &Env) -> u8 {
+    let quiet = tool.quiet();
+    let fail = |message| speaking(env, quiet).finish(Err(Failure::new(Exit::Failed, message)));
+    let stuck = |stuck: Stuck| {
+        let message = Message::NoAnswer {
+            operation: stuck.op.to_string(),
+            path: stuck.path.display().to_string(),
+            seconds: stuck.elapsed.as_secs(),
+        };
+        fail(message).code()
+    };
+    match supervise(env.deadline, |_| work(tool, env).code(), stuck) {
+        Err(error) => fail(Message::CannotStart { cause: error.to_string() }).code(),
+        Ok(code) => {
+            if let Some(signal) = code.checked_sub(128).filter(|_| !is_exit_of::<T>(code))
+                && !ASKED_FOR.contains(&signal)
+            {
+                let signal = format!("signal {signal}");
+                speaking(env, quiet).complain(&Message::CommandDied { signal });
+            }
+            code
+        }
+    }
+}
+
+/// Signals by which somebody ends a command on purpose, and needs not be told: HUP, INT, QUIT, PIPE,
+/// TERM.
+const ASKED_FOR: &[u8] = &[1, 2, 3, 13, 15];
+
+fn is_exit_of<T: Tool>(code: u8) -> bool {
+    exits_of::<T>().iter().any(|exit| exit.code() == code)
 }
 
 /// Why there is no tool to run.

@@ -118,6 +118,9 @@ fn what_the_parser_writes_is_turned_back() {
     assert_eq!(typed("  --lf <LF>  Log, see --lla"), "  -lf <LF>  Log, see -lla");
     assert_eq!(typed("--json -- --lfx a--lf ---lf --lf"), "--json -- --lfx a--lf ---lf -lf");
     let help = as_typed(&command, &command.clone().render_help().to_string());
+    let column = |text| help.lines().find_map(|line| line.find(text)).unwrap_or(0);
+    assert_eq!((column("-lf <LF>"), column("--deadline")), (2, 6), "{help}");
+    assert_eq!(column("Log files"), column("Print help"), "{help}");
     assert!(
         help.contains("-lf <LF>") && help.contains("--json") && !help.contains("--lf"),
         "{help}"
