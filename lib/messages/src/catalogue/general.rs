@@ -74,7 +74,7 @@ macro_rules! general {
     respond "Make room or choose another place for the output, find out with a display command what was done, and repeat the command if need be." ;
 
 1014 Severe NoAnswer { operation: String, path: String, seconds: u64 }
-    "There was no answer within {seconds} seconds to: {operation} '{path}'."
+    "There was no answer within {seconds} s to: {operation} '{path}'."
     explain "The storage that holds the path does not answer, as happens with a network file system whose server is gone. The command gave up waiting; what it had begun is left as it was."
     respond "Look at the mount and at its server. Repeat the command when the path can be read again, or with a longer --deadline if the storage is only slow." ;
 
