@@ -68,6 +68,11 @@ macro_rules! instance {
     explain "The last records of an orderly end could not be written. The next start replays the log as after a crash."
     respond "Look at the network and the storage of this host." ;
 
+1418 Error DirectoryMissing { qmgr: QmgrName, path: String }
+    "The directory '{path}' of queue manager '{qmgr}' does not exist."
+    explain "A directory that every queue manager has is gone."
+    respond "Restore it; or let strmqm -f make it anew, empty." ;
+
 1420 Error ActiveElsewhere { qmgr: QmgrName, host: String }
     "Queue manager '{qmgr}' is active on host '{host}', which permits a standby."
     explain "Without -x an instance can only be active, and there is an active instance already."
@@ -97,6 +102,11 @@ macro_rules! instance {
     "Queue manager '{qmgr}' is being created."
     explain "crtmqm is at work on it, on this host."
     respond "Try again when crtmqm has finished." ;
+
+1426 Error RunsElsewhere { qmgr: QmgrName, host: String }
+    "Queue manager '{qmgr}' does not run on this host; it is active on host '{host}'."
+    explain "A queue manager can only be ended where its active instance runs."
+    respond "Run the command on that host." ;
 
 1430 Error NoStandby { qmgr: QmgrName }
     "Queue manager '{qmgr}' cannot switch over, because no standby instance waits."
@@ -178,8 +188,8 @@ macro_rules! instance {
     explain "The instance has been started and has not got its role yet."
     respond "No action is needed." ;
 
-1463 Info ReplayProgress { records: u64, percent: u64 }
-    "{records} log records accessed so far, {percent} percent of the log read."
+1463 Info ReplayProgress { percent: u64 }
+    "Replaying the log, {percent} percent of it read."
     explain "The log is read from the last checkpoint on. It takes the longer the more was done since."
     respond "No action is needed." ;
 

@@ -18,7 +18,7 @@
 //! A hold that is lost stays lost: nothing here tries to take it back.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use miqm_sys::IoError;
@@ -39,6 +39,9 @@ pub enum Loss {
     /// A call failed on a file that is held.
     #[error("{0}")]
     Io(String),
+    /// The locks have been let go by this instance itself.
+    #[error("the locks have been let go")]
+    LetGo,
     /// No write has come back for too long.
     #[error("no write to the storage has been confirmed for {} s", .0.as_secs())]
     Overdue(Duration),
@@ -59,7 +62,8 @@ pub struct Hold(Arc<Shared>);
 
 struct Shared {
     limits: Limits,
-    master: Arc<LockedFile>,
+    /// Weak: to let go must not wait for those who look at the hold.
+    master: Weak<LockedFile>,
     lost: AtomicBool,
     why: OnceLock<Loss>,
     proven_ns: AtomicU64,
@@ -94,11 +98,11 @@ impl Held for LockedFile {
 
 impl Hold {
     /// A hold that was proven at `proven`, when the locks were taken.
-    pub fn new(master: Arc<LockedFile>, limits: Limits, proven: BootInstant) -> Self {
+    pub fn new(master: &Arc<LockedFile>, limits: Limits, proven: BootInstant) -> Self {
         let now = proven.as_nanos();
         Self(Arc::new(Shared {
             limits,
-            master,
+            master: Arc::downgrade(master),
             lost: AtomicBool::new(false),
             why: OnceLock::new(),
             proven_ns: AtomicU64::new(now),
@@ -162,7 +166,8 @@ impl Hold {
             return self.overdue();
         }
         let started = BootInstant::now();
-        self.assert_lock(&self.0.master)?;
+        let master = self.0.master.upgrade().ok_or_else(|| self.lose(Loss::LetGo))?;
+        self.assert_lock(&master)?;
         self.0.asserted_ns.fetch_max(started.as_nanos(), Ordering::AcqRel);
         // The assertion itself may have taken long.
         self.overdue()

@@ -1,0 +1,230 @@
+//! Two instances in one process: open-file-description locks tell them apart as on two hosts.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use miqm_engine::{Creation, Dirs};
+use miqm_qmgr::identity::Identity;
+use miqm_qmgr::layout::DataDir;
+use miqm_qmgr::runtime::RuntimeDir;
+use miqm_sys::clock::BootInstant;
+use miqm_sys::disk::RealDir;
+use miqm_sys::fs::Owner;
+use miqm_types::{InstanceId, LogGeometry, LogType, QmgrId, UtcTime};
+
+use crate::control::client::Call;
+use crate::control::protocol::{Answer, Ask, EndRequest, Refusal, WireMode};
+use crate::report::Report;
+use crate::{EndState, Error, Outcome, Refused, Start, run};
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn owner() -> Owner {
+    let caller = miqm_sys::user::caller().unwrap();
+    Owner { uid: caller.uid, gid: caller.gid }
+}
+
+struct Always;
+
+impl miqm_wal::Hold for Always {
+    fn before_write(&self) -> Result<(), miqm_wal::Lost> {
+        Ok(())
+    }
+    fn before_ack(&self, _: BootInstant) -> Result<(), miqm_wal::Lost> {
+        Ok(())
+    }
+    fn proven(&self, _: BootInstant) {}
+}
+
+/// A queue manager without objects, in a temporary directory.
+struct Site(tempfile::TempDir);
+
+impl Site {
+    fn new() -> Self {
+        let site = Self(tempfile::tempdir().unwrap());
+        let (data, log) = (site.data(), site.path("log"));
+        for dir in [
+            data.path(),
+            &log,
+            &log.join("active"),
+            &data.errors(),
+            &data.objects(),
+            &data.queues(),
+        ] {
+            std::fs::create_dir_all(dir).unwrap();
+        }
+        let identity = Identity { name: "QM1".parse().unwrap(), id: QmgrId([7; 16]) };
+        std::fs::write(data.identity(), identity.to_bytes()).unwrap();
+        let ini = format!(
+            "Log:\n   LogPrimaryFiles=3\n   LogSecondaryFiles=2\n   LogFilePages=64\n   \
+             LogType=CIRCULAR\n   LogPath={}/\n",
+            log.display()
+        );
+        std::fs::write(data.qm_ini(), ini).unwrap();
+        let dir = |path: &Path| RealDir::open(path, None).unwrap();
+        let dirs = Dirs {
+            log: dir(&log),
+            active: dir(&log.join("active")),
+            objects: dir(&data.objects()),
+        };
+        let creation = Creation {
+            qmgr: miqm_engine::new_qmgr(&identity.name, UtcTime(0)),
+            log: miqm_wal::Creation {
+                name: identity.name,
+                qmgr: identity.id,
+                salt: 5,
+                geometry: LogGeometry::new(64, 3, 2).unwrap(),
+                log_type: LogType::Circular,
+            },
+            port: None,
+            at: UtcTime(0),
+            end_state: 0,
+        };
+        let activation = miqm_wal::Activation {
+            instance: InstanceId([1; 16]),
+            hold: Arc::new(Always),
+            files: None,
+            body: b"",
+            background: false,
+        };
+        miqm_engine::create(dirs, &creation, activation).unwrap();
+        site
+    }
+
+    fn path(&self, below: &str) -> PathBuf {
+        self.0.path().join(below)
+    }
+
+    fn data(&self) -> DataDir {
+        DataDir::new(self.path("data"))
+    }
+
+    fn start(&self, host: &str, multi_instance: bool) -> Instance {
+        let home = self.path(host);
+        std::fs::create_dir_all(home.join("errors")).unwrap();
+        let runtime = RuntimeDir::open(&home.join("run"), &"QM1".parse().unwrap());
+        let start = Start {
+            qmgr: "QM1".parse().unwrap(),
+            data_dir: self.data(),
+            expected_id: Some(QmgrId([7; 16])),
+            multi_instance,
+            remake_dirs: false,
+            services: true,
+            host: host.parse().unwrap(),
+            owner: owner(),
+            runtime: runtime.clone(),
+            errors_dir: home.join("errors"),
+            journal: false,
+            report: Report::default(),
+        };
+        let (tell, outcome) = channel();
+        std::thread::spawn(move || tell.send(run(start)));
+        Instance { runtime, outcome }
+    }
+}
+
+struct Instance {
+    runtime: RuntimeDir,
+    outcome: Receiver<Result<Outcome, Error>>,
+}
+
+impl Instance {
+    fn reaches(&self, role: &str) {
+        let began = BootInstant::now();
+        let said = || match Call::new(&self.runtime.control(), Ask::Status, SOON) {
+            Ok(mut call) => match call.answer(Some(SOON)) {
+                Ok(Some(Answer::Status(status))) => status.role,
+                other => format!("{other:?}"),
+            },
+            Err(error) => error.to_string(),
+        };
+        while said() != role {
+            assert!(began.elapsed() < SOON, "it is {} and not {role}", said());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn end(&self, request: EndRequest) -> Answer {
+        let mut call = Call::new(&self.runtime.control(), Ask::End(request), SOON).unwrap();
+        let first = call.answer(Some(SOON)).unwrap().unwrap();
+        if first == Answer::Accepted && request.wait {
+            return call.answer(Some(SOON)).unwrap().unwrap();
+        }
+        first
+    }
+
+    fn outcome(&self) -> Result<Outcome, Error> {
+        self.outcome.recv_timeout(SOON).expect("it ends")
+    }
+}
+
+const END: EndRequest = EndRequest {
+    mode: WireMode::Controlled,
+    switchover: false,
+    reconnect: false,
+    standby: false,
+    wait: true,
+    target_seconds: None,
+    target_preemptive: false,
+};
+
+#[test]
+fn a_standby_takes_over_at_a_switchover_and_ends_with_its_active_otherwise() {
+    let site = Site::new();
+    let one = site.start("host1", true);
+    one.reaches("active");
+    assert_eq!(std::fs::read_to_string(one.runtime.role_file()).unwrap(), "1\n");
+    assert_eq!(
+        one.end(EndRequest { switchover: true, ..END }),
+        Answer::Refused(Refusal::NoStandby)
+    );
+    let two = site.start("host2", true);
+    two.reaches("standby");
+    let three = site.start("host3", true);
+    assert!(matches!(three.outcome(), Err(Error::Refused(Refused::TooManyStandbys { most: 1 }))));
+    assert_eq!(two.end(END), Answer::Refused(Refusal::IsStandby));
+    assert_eq!(one.end(EndRequest { standby: true, ..END }), Answer::Refused(Refusal::IsActive));
+
+    assert_eq!(one.end(EndRequest { switchover: true, ..END }), Answer::Done);
+    assert_eq!(one.outcome().unwrap().end, EndState::Normal);
+    assert_eq!(std::fs::read_to_string(one.runtime.role_file()).unwrap(), "0\n");
+    two.reaches("active");
+    drop(one);
+    let one = site.start("host1", true);
+    one.reaches("standby");
+    assert_eq!(two.end(EndRequest { mode: WireMode::Immediate, ..END }), Answer::Done);
+    assert_eq!(two.outcome().unwrap().end, EndState::Immediate);
+    one.outcome().expect("the standby ends with the active");
+
+    // What was ended can be started again, and is not taken for one that just ended.
+    let one = site.start("host1", false);
+    one.reaches("active");
+    let two = site.start("host2", true);
+    assert!(matches!(
+        two.outcome(),
+        Err(Error::Refused(Refused::ActiveElsewhere { permits_standby: false, .. }))
+    ));
+    assert_eq!(one.end(EndRequest { mode: WireMode::Preemptive, ..END }), Answer::Done);
+    assert_eq!(one.outcome().unwrap().end, EndState::Preemptive);
+}
+
+#[test]
+fn a_lock_file_that_is_replaced_ends_the_active_and_never_makes_two() {
+    for victim in ["data/master", "data/active", "log/amqhlctl.lfh"] {
+        let site = Site::new();
+        let one = site.start("host1", true);
+        one.reaches("active");
+        let two = site.start("host2", true);
+        two.reaches("standby");
+        let path = site.path(victim);
+        std::fs::copy(&path, site.path("copy")).unwrap();
+        std::fs::rename(site.path("copy"), &path).unwrap();
+        let ended = one.outcome();
+        assert!(matches!(ended, Err(Error::Fenced(_))), "{victim}: {ended:?}");
+        two.reaches("active");
+        assert_eq!(two.end(END), Answer::Done);
+        two.outcome().unwrap();
+    }
+}
