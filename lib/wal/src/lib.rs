@@ -35,3 +35,4 @@ pub use recover::{Identity, Opened, Progress, Recovered, Recovery, Replayed};
 
 pub use miqm_format::control::Control;
 pub use miqm_format::record::{Kind, Record, RecordHeader};
+pub use miqm_types::Lsn;

@@ -3,7 +3,7 @@
 use miqm_format::record::{BATCH_BYTES_MAX, HEADER_BYTES, RECORD_BYTES_MAX, Record};
 use miqm_sys::IoError;
 use miqm_sys::disk::DiskFile;
-use miqm_types::{Epoch, Lsn};
+use miqm_types::{Epoch, Lsn, PAGE_BYTES};
 
 use crate::extent::PAGE;
 
@@ -12,6 +12,8 @@ const PIECE_BYTES: usize = 1024 * 1024;
 /// How far after a bad record a later batch is looked for, in bytes. The next batch begins within
 /// one batch's length; the rest is for more than one bad batch.
 const SEARCH_BYTES: u64 = 4 * BATCH_BYTES_MAX as u64;
+
+static ZERO_PAGE: [u8; PAGE_BYTES as usize] = [0; PAGE_BYTES as usize];
 
 /// Which records an extent should hold.
 #[derive(Clone, Copy, Debug)]
@@ -110,7 +112,16 @@ impl Scanner {
             let read = file.read_at(&mut self.buffer, offset)?;
             let bytes = &self.buffer[..read];
             let tried = read.min(PIECE_BYTES);
+            let mut blank = 0;
             for low in (0..tried).step_by(8) {
+                // Most of what is looked through was never written.
+                let page = low..low + PAGE_BYTES as usize;
+                if low.is_multiple_of(PAGE_BYTES as usize) && bytes.get(page) == Some(&ZERO_PAGE) {
+                    blank = low + PAGE_BYTES as usize;
+                }
+                if low < blank {
+                    continue;
+                }
                 let lsn = Lsn(at + low as u64);
                 let bytes = &bytes[low..];
                 if Record::claims(lsn, bytes)
