@@ -22,6 +22,7 @@ mod create;
 mod error;
 mod extent;
 mod log;
+mod reader;
 mod recover;
 mod scan;
 mod slots;
@@ -31,6 +32,7 @@ mod write;
 pub use create::{Creation, create};
 pub use error::{Damage, Full, LogError, Lost, OpenError, Poison, ReplayError};
 pub use log::{Activation, Appended, Entry, Hold, Log, Pressure, Stats};
+pub use reader::{Extent, Item, Place, Reader};
 pub use recover::{Identity, Opened, Progress, Recovered, Recovery, Replayed};
 
 pub use miqm_format::control::Control;

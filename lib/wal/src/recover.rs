@@ -154,7 +154,12 @@ impl<D: Disk> Find<'_, D> {
             }
         }
         let (fence, first) = (self.control.fence, self.control.first_extent);
+        let known = self.control.geometry.extent_of(Lsn(self.known_durable.0.saturating_sub(1)));
         let mut end = match last {
+            Some((piece, _)) if piece.no < known => {
+                let path = self.active.path_of(&known.file_name());
+                return Err(OpenError::Missing { path });
+            }
             Some((piece, start)) => {
                 self.take(piece);
                 start
@@ -292,7 +297,7 @@ fn damaged(path: PathBuf, offset: u64, what: Damage) -> OpenError {
 }
 
 fn span(header: &ExtentHeader, from: Lsn, to: Lsn) -> Span {
-    Span { start: header.start, from, to, epoch: header.epoch, salt: header.salt }
+    Span { start: header.start, from, to, epoch: Some(header.epoch), salt: header.salt }
 }
 
 impl<D: Disk> Opened<D> {

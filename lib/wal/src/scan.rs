@@ -3,7 +3,7 @@
 use miqm_format::record::{BATCH_BYTES_MAX, HEADER_BYTES, RECORD_BYTES_MAX, Record};
 use miqm_sys::IoError;
 use miqm_sys::disk::DiskFile;
-use miqm_types::{Epoch, Lsn, PAGE_BYTES};
+use miqm_types::{Epoch, Lsn};
 
 use crate::extent::PAGE;
 
@@ -13,7 +13,8 @@ const PIECE_BYTES: usize = 1024 * 1024;
 /// one batch's length; the rest is for more than one bad batch.
 const SEARCH_BYTES: u64 = 4 * BATCH_BYTES_MAX as u64;
 
-static ZERO_PAGE: [u8; PAGE_BYTES as usize] = [0; PAGE_BYTES as usize];
+/// Bytes that cannot begin a record: the position of none is 0.
+static BLANK: [u8; 1024] = [0; 1024];
 
 /// Which records an extent should hold.
 #[derive(Clone, Copy, Debug)]
@@ -24,8 +25,8 @@ pub(crate) struct Span {
     pub(crate) from: Lsn,
     /// Where to stop: the exact end, or the extent's end.
     pub(crate) to: Lsn,
-    /// The epoch that wrote the extent.
-    pub(crate) epoch: Epoch,
+    /// The epoch that wrote the extent; `None` for any.
+    pub(crate) epoch: Option<Epoch>,
     /// The seed of the checksums.
     pub(crate) salt: u32,
 }
@@ -80,7 +81,7 @@ impl Scanner {
             }
             let Ok(record) = Record::decode(stop.at, span.salt, have) else { break };
             let header = record.header;
-            let fits = header.epoch == span.epoch
+            let fits = span.epoch.is_none_or(|epoch| header.epoch == epoch)
                 && record.end() <= span.to
                 && (header.batch_lsn == stop.batch || first && header.batch_lsn <= header.lsn);
             if !fits {
@@ -104,40 +105,49 @@ impl Scanner {
         stop: Stop,
         limit: Lsn,
     ) -> Result<bool, IoError> {
-        let limit = limit.0.min(stop.at.0.saturating_add(SEARCH_BYTES));
-        let mut at = stop.at.0.next_multiple_of(8);
-        while at < limit {
+        let limit = Lsn(limit.0.min(stop.at.0.saturating_add(SEARCH_BYTES)));
+        let later = |batch: Lsn| batch > stop.batch;
+        Ok(self.find(file, span, stop.at, limit, later)?.is_some())
+    }
+
+    /// The first position from `from` on and before `limit` where there is a valid record of a
+    /// batch that will do.
+    pub(crate) fn find<F: DiskFile>(
+        &mut self,
+        file: &F,
+        span: &Span,
+        from: Lsn,
+        limit: Lsn,
+        will_do: impl Fn(Lsn) -> bool,
+    ) -> Result<Option<Lsn>, IoError> {
+        let mut at = from.0.next_multiple_of(8);
+        while at < limit.0 {
             // Positions are tried in the first piece; a record that begins there may reach beyond.
-            let offset = at - span.start.0;
-            let read = file.read_at(&mut self.buffer, offset)?;
-            let bytes = &self.buffer[..read];
-            let tried = read.min(PIECE_BYTES);
-            let mut blank = 0;
-            for low in (0..tried).step_by(8) {
+            let read = file.read_at(&mut self.buffer, at - span.start.0)?;
+            let piece = &self.buffer[..read];
+            let mut low = 0;
+            while low < read.min(PIECE_BYTES) {
                 // Most of what is looked through was never written.
-                let page = low..low + PAGE_BYTES as usize;
-                if low.is_multiple_of(PAGE_BYTES as usize) && bytes.get(page) == Some(&ZERO_PAGE) {
-                    blank = low + PAGE_BYTES as usize;
-                }
-                if low < blank {
+                if piece[low..].starts_with(&BLANK) {
+                    low += BLANK.len();
                     continue;
                 }
-                let lsn = Lsn(at + low as u64);
-                let bytes = &bytes[low..];
+                let (lsn, bytes) = (Lsn(at + low as u64), &piece[low..]);
                 if Record::claims(lsn, bytes)
                     && let Ok(record) = Record::decode(lsn, span.salt, bytes)
-                    && record.header.epoch == span.epoch
-                    && record.header.batch_lsn > stop.batch
+                    && span.epoch.is_none_or(|epoch| record.header.epoch == epoch)
+                    && will_do(record.header.batch_lsn)
                 {
-                    return Ok(true);
+                    return Ok((lsn < limit).then_some(lsn));
                 }
+                low += 8;
             }
             if read < self.buffer.len() {
                 break;
             }
             at += PIECE_BYTES as u64;
         }
-        Ok(false)
+        Ok(None)
     }
 }
 

@@ -295,8 +295,8 @@ impl<D: Disk> Shared<D> {
         }
         atomic_wait::wake_all(&raw const self.done[generation % 2]);
         atomic_wait::wake_one(&raw const self.done[(generation + 1) % 2]);
-        if new_extent && self.background {
-            self.due.notify_all();
+        if new_extent {
+            self.something_is_due();
         }
     }
 
