@@ -22,8 +22,12 @@ macro_rules! commands {
 }
 
 commands! {
+    addmqinf::Addmqinf,
+    dspmq::Dspmq,
+    dspmqinf::Dspmqinf,
     dspmqver::Dspmqver,
     mqrc::Mqrc,
+    rmvmqinf::Rmvmqinf,
 }
 
 /// Runs the command that the program is called as, or else the one that its first argument names.

@@ -8,6 +8,7 @@
 pub mod argv;
 mod env;
 mod exit;
+pub mod explain;
 mod failure;
 mod run;
 mod ui;

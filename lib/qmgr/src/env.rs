@@ -20,6 +20,11 @@ pub struct Installation {
     pub version: String,
 }
 
+impl Installation {
+    /// The name of the only installation of a host.
+    pub const NAME: &'static str = "Installation1";
+}
+
 /// The host's own settings, read once from the environment by the command that runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Env {

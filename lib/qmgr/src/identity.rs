@@ -59,12 +59,14 @@ pub enum IdentityError {
         key: &'static str,
     },
     /// A newer version of miqm made this queue manager, or changed it.
-    #[error("{} has format {found}; this version reads formats up to {FORMAT_VERSION}", file.display())]
+    #[error("{} has format {found}; this version reads formats up to {known}", file.display())]
     Newer {
         /// The file.
         file: PathBuf,
         /// Its format.
         found: u32,
+        /// The newest format that this version reads.
+        known: u32,
     },
     /// The directory belongs to another queue manager.
     #[error("{} belongs to queue manager {found} with identity {found_id}", file.display())]
@@ -109,7 +111,13 @@ impl Identity {
         match found {
             1..=FORMAT_VERSION => {}
             0 => return Err(damaged("Format")),
-            _ => return Err(IdentityError::Newer { file: file.to_owned(), found }),
+            _ => {
+                return Err(IdentityError::Newer {
+                    file: file.to_owned(),
+                    found,
+                    known: FORMAT_VERSION,
+                });
+            }
         }
         Ok(Self {
             name: text("Name")?.parse().map_err(|_| damaged("Name"))?,

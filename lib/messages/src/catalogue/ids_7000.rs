@@ -53,6 +53,11 @@ macro_rules! ids_7000 {
     explain "What was to be created does not fit on the file system."
     respond "Make room, choose another file system, or ask for fewer or smaller log files." ;
 
+7075 Warning AttributeNotKnown { attribute: String, file: String, line: u64 }
+    "The attribute '{attribute}' at line {line} of '{file}' is not known."
+    explain "The setting has no effect. It is kept as it is."
+    respond "Correct the name of the attribute, or remove the line." ;
+
 7077 Error NotAuthorized { user: String }
     "The user '{user}' is not authorized to do this."
     explain "Queue managers are administered by the owner of the installation, by the members of the group mqm, and by root."

@@ -50,37 +50,11 @@ pub enum ConfigError {
         key: &'static str,
     },
     /// A value is not one that the attribute can have.
-    #[error("{}:{line}: {key}={value} is not {expected}", file.display())]
-    Value {
-        /// The file.
-        file: PathBuf,
-        /// The line.
-        line: usize,
-        /// The stanza.
-        stanza: &'static str,
-        /// The attribute.
-        key: String,
-        /// The value as written.
-        value: String,
-        /// What it can be.
-        expected: String,
-    },
+    #[error(transparent)]
+    Value(Box<BadValue>),
     /// A value in the `Channels` or `SSL` stanza is not one that the attribute can have.
-    #[error("{}:{line}: {key}={value} is not {expected}", file.display())]
-    Channels {
-        /// The file.
-        file: PathBuf,
-        /// The line.
-        line: usize,
-        /// The stanza.
-        stanza: &'static str,
-        /// The attribute.
-        key: String,
-        /// The value as written.
-        value: String,
-        /// What it can be.
-        expected: String,
-    },
+    #[error(transparent)]
+    Channels(Box<BadValue>),
     /// The numbers of log files do not go together.
     #[error("{}: the size of the log is not possible", file.display())]
     Geometry {
@@ -97,6 +71,24 @@ pub enum ConfigError {
         /// Which, and the rule.
         what: String,
     },
+}
+
+/// A value that an attribute cannot have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}:{line}: {key}={value} is not {expected}", file.display())]
+pub struct BadValue {
+    /// The file.
+    pub file: PathBuf,
+    /// The line.
+    pub line: usize,
+    /// The stanza.
+    pub stanza: &'static str,
+    /// The attribute.
+    pub key: String,
+    /// The value as written.
+    pub value: String,
+    /// What it can be.
+    pub expected: String,
 }
 
 /// An attribute or stanza that nobody knows. It is kept and has no effect.
@@ -195,10 +187,9 @@ impl Settings {
         let reader = Reader { document, file };
         let log = log_settings(&reader)?;
         let locks = lock_settings(&reader)?;
-        reader.check_channels()?;
         let size =
             reader.number("QMErrorLog", "ErrorLogSize", ERROR_LOG_BYTES, known::ERROR_LOG)?;
-        reader.check_the_rest()?;
+        reader.check_all()?;
         Ok(Self {
             log,
             locks,

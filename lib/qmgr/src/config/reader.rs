@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use miqm_format::stanza::{Document, Setting, Stanza};
 
-use super::{ConfigError, known};
+use super::known::{self, Rule};
+use super::{BadValue, ConfigError};
 
 pub(super) struct Reader<'a> {
     pub(super) document: &'a Document,
@@ -19,13 +20,18 @@ impl Reader<'_> {
 
     pub(super) fn bad(&self, stanza: &'static str, key: &str, expected: &str) -> ConfigError {
         let setting = self.document.get(stanza, key);
-        ConfigError::Value {
+        let setting = setting.unwrap_or(Setting { key, value: "", line: None });
+        ConfigError::Value(Box::new(self.bad_value(stanza, &setting, expected.to_owned())))
+    }
+
+    fn bad_value(&self, stanza: &'static str, setting: &Setting<'_>, expected: String) -> BadValue {
+        BadValue {
             file: self.file.to_owned(),
-            line: setting.and_then(|setting| setting.line).unwrap_or(0),
+            line: setting.line.unwrap_or(0),
             stanza,
-            key: key.to_owned(),
-            value: setting.map(|setting| setting.value).unwrap_or_default().to_owned(),
-            expected: expected.to_owned(),
+            key: setting.key.to_owned(),
+            value: setting.value.to_owned(),
+            expected,
         }
     }
 
@@ -72,51 +78,19 @@ impl Reader<'_> {
         }
     }
 
-    /// Checks the stanzas that channels live by, one setting after the other, so that the error
-    /// names the first line that is wrong.
-    pub(super) fn check_channels(&self) -> Result<(), ConfigError> {
-        for (stanza, rules) in known::CHANNEL_RULES {
+    /// Checks the stanzas that channels live by, and the values of what is known but has no effect
+    /// yet, so that a mistake is found on the day it is made. The first wrong line is named.
+    pub(super) fn check_all(&self) -> Result<(), ConfigError> {
+        self.check(known::CHANNEL_RULES).map_err(ConfigError::Channels)?;
+        self.check(known::OTHER_RULES).map_err(ConfigError::Value)
+    }
+
+    fn check(&self, stanzas: &[(&'static str, &[Rule])]) -> Result<(), Box<BadValue>> {
+        for (stanza, rules) in stanzas {
             for setting in self.document.stanzas(stanza).flat_map(Stanza::settings) {
                 let rule = rules.iter().find(|rule| rule.key.eq_ignore_ascii_case(setting.key));
                 if let Some(Err(expected)) = rule.map(|rule| rule.values.check(setting.value)) {
-                    return Err(self.bad_channels(stanza, &setting, expected));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn bad_channels(
-        &self,
-        stanza: &'static str,
-        setting: &Setting<'_>,
-        expected: String,
-    ) -> ConfigError {
-        ConfigError::Channels {
-            file: self.file.to_owned(),
-            line: setting.line.unwrap_or(0),
-            stanza,
-            key: setting.key.to_owned(),
-            value: setting.value.to_owned(),
-            expected,
-        }
-    }
-
-    /// Checks the values of what is known but has no effect yet, so that a mistake is found on
-    /// the day it is made.
-    pub(super) fn check_the_rest(&self) -> Result<(), ConfigError> {
-        for (stanza, rules) in known::OTHER_RULES {
-            for setting in self.document.stanzas(stanza).flat_map(Stanza::settings) {
-                let rule = rules.iter().find(|rule| rule.key.eq_ignore_ascii_case(setting.key));
-                if let Some(Err(expected)) = rule.map(|rule| rule.values.check(setting.value)) {
-                    return Err(ConfigError::Value {
-                        file: self.file.to_owned(),
-                        line: setting.line.unwrap_or(0),
-                        stanza,
-                        key: setting.key.to_owned(),
-                        value: setting.value.to_owned(),
-                        expected,
-                    });
+                    return Err(Box::new(self.bad_value(stanza, &setting, expected)));
                 }
             }
         }

@@ -121,14 +121,16 @@ fn a_wrong_value_is_named_with_its_line() {
         ("AutoConfig:\n   IniConfig=here\n", 4, "IniConfig"),
     ] {
         match log_and(text) {
-            Err(ConfigError::Value { line, key, .. }) => {
-                assert_eq!((line, key.as_str()), (line_of, key_of));
+            Err(ConfigError::Value(bad)) => {
+                assert_eq!((bad.line, bad.key.as_str()), (line_of, key_of));
             }
             other => panic!("{text}: {other:?}"),
         }
     }
     match log_and("CHANNELS:\n   MAXCHANNELS=200\n   AdoptNewMCA=SDR,XYZ\n") {
-        Err(ConfigError::Channels { line: 5, key, .. }) => assert_eq!(key, "AdoptNewMCA"),
+        Err(ConfigError::Channels(bad)) => {
+            assert_eq!((bad.line, bad.key.as_str()), (5, "AdoptNewMCA"));
+        }
         other => panic!("{other:?}"),
     }
     assert!(log_and("CHANNELS:\n   MAXCHANNELS=200 AdoptNewMCACheck=QM,ADDRESS\n").is_ok());
@@ -144,7 +146,9 @@ fn the_log_path_is_needed() {
         settings("\nLog:\n   LogPath=\n"),
         Err(ConfigError::Missing { line: 2, key: "LogPath", .. })
     ));
-    assert!(matches!(settings("Log:\n   LogPath=l\n"), Err(ConfigError::Value { line: 2, .. })));
+    assert!(
+        matches!(settings("Log:\n   LogPath=l\n"), Err(ConfigError::Value(bad)) if bad.line == 2)
+    );
 }
 
 #[test]

@@ -25,6 +25,7 @@ pub use defaults::{LogDefaults, defaults_document};
 pub use edit::{DefaultDamaged, EDIT_WAIT, Edit, edit};
 pub use entry::{Entry, InvalidEntry, WhyInvalid};
 
+use crate::config::BadValue;
 use crate::env::Env;
 
 /// The stanza of one queue manager.
@@ -61,24 +62,11 @@ pub enum RegistryError {
         /// The file.
         file: PathBuf,
         /// The line, and what is wrong.
-        invalid: InvalidEntry,
+        invalid: Box<InvalidEntry>,
     },
     /// Another setting is wrong.
-    #[error("{}:{line}: {stanza} {key}={value} is not {expected}", file.display())]
-    Value {
-        /// The file.
-        file: PathBuf,
-        /// The line.
-        line: usize,
-        /// The stanza.
-        stanza: &'static str,
-        /// The attribute.
-        key: &'static str,
-        /// The value as written.
-        value: String,
-        /// What it can be.
-        expected: &'static str,
-    },
+    #[error(transparent)]
+    Value(Box<BadValue>),
     /// Somebody else has been changing it for too long.
     #[error("{} has been locked for {} s", file.display(), waited.as_secs())]
     Busy {
@@ -163,9 +151,10 @@ impl Registry {
         let wrong = self.problems.iter().find(|p| p.name.as_deref() == Some(name.as_str()));
         match wrong {
             None => Ok(self.entries.iter().find(|entry| entry.name == *name)),
-            Some(invalid) => {
-                Err(RegistryError::Entry { file: self.file.clone(), invalid: invalid.clone() })
-            }
+            Some(invalid) => Err(RegistryError::Entry {
+                file: self.file.clone(),
+                invalid: Box::new(invalid.clone()),
+            }),
         }
     }
 
@@ -220,14 +209,14 @@ impl Registry {
         expected: &'static str,
     ) -> RegistryError {
         let setting = self.document.get(stanza, key);
-        RegistryError::Value {
+        RegistryError::Value(Box::new(BadValue {
             file: self.file.clone(),
             line: setting.and_then(|setting| setting.line).unwrap_or(0),
             stanza,
-            key,
+            key: key.to_owned(),
             value: setting.map(|setting| setting.value).unwrap_or_default().to_owned(),
-            expected,
-        }
+            expected: expected.to_owned(),
+        }))
     }
 }
 

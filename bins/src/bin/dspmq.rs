@@ -1,0 +1,5 @@
+//! See `dspmq(1)`.
+
+fn main() -> std::process::ExitCode {
+    miqm_cli::main::<miqm_bins::dspmq::Dspmq>()
+}
