@@ -1,5 +1,9 @@
 //! Each command for itself.
 
+mod addmqinf;
+mod dspmq;
+mod dspmqinf;
 mod dspmqver;
 mod help;
 mod mqrc;
+mod rmvmqinf;

@@ -20,9 +20,9 @@ pub struct Dspmq {
     /// Display the status; the same as -o status
     #[arg(short = 's', conflicts_with = "fields")]
     status: bool,
-    /// Display this; the option can be repeated
+    /// Display all, default, installation, status, standby, ha, dr or nativeha; can be repeated
     #[arg(short = 'o', value_name = "FIELD", action = clap::ArgAction::Append)]
-    #[arg(value_enum)]
+    #[arg(value_enum, hide_possible_values = true)]
     fields: Vec<Field>,
     /// Display a line for each instance
     #[arg(short = 'x')]
