@@ -33,13 +33,14 @@ fn what_is_missing_or_not_valid_is_refused_and_nothing_changes() {
 fn data_directory(machine: &Machine, name: &str) -> String {
     let data = machine.shared().join(name);
     let log = machine.shared().join(format!("{name}.log"));
-    fs::create_dir_all(&data).unwrap();
-    fs::create_dir_all(&log).unwrap();
+    fs::create_dir_all(&data).expect("the world of the test");
+    fs::create_dir_all(&log).expect("the world of the test");
     let id = "0123456789abcdef0123456789abcdef";
     let identity = format!("QueueManager:\n   Name={name}\n   QMgrId={id}\n   Format=1\n");
-    fs::write(data.join("qmid"), identity).unwrap();
-    fs::write(data.join("qm.ini"), format!("Log:\n   LogPath={}/\n", log.display())).unwrap();
-    fs::write(log.join("amqhlctl.lfh"), "").unwrap();
+    fs::write(data.join("qmid"), identity).expect("the world of the test");
+    fs::write(data.join("qm.ini"), format!("Log:\n   LogPath={}/\n", log.display()))
+        .expect("the world of the test");
+    fs::write(log.join("amqhlctl.lfh"), "").expect("the world of the test");
     format!(
         "addmqinf -v Name={name} -v Prefix=/var/mqm -v Directory={name} -v DataPath=[SHARED]/{name}"
     )

@@ -18,8 +18,8 @@ DefaultQueueManager:
 
 fn machine(registry: &str) -> Machine {
     let machine = Machine::new();
-    fs::create_dir_all(machine.prefix()).unwrap();
-    fs::write(machine.path("mqs.ini"), registry).unwrap();
+    fs::create_dir_all(machine.prefix()).expect("the world of the test");
+    fs::write(machine.path("mqs.ini"), registry).expect("the world of the test");
     machine
 }
 
