@@ -1,5 +1,7 @@
 //! What every command says about itself, and about arguments that it cannot use.
 
+use std::ffi::OsString;
+
 use crate::support::{Machine, golden};
 
 #[test]
@@ -49,6 +51,57 @@ fn unknown_and_refused_options_are_named_and_nothing_happens() {
         }
     }
     assert!(!machine.prefix().exists(), "a refused command made the prefix");
+}
+
+/// Goal: no command line makes the arguments of a command panic. Method: random lines from the options
+/// that the command has, and from what is no option at all.
+#[test]
+fn no_command_line_panics() {
+    let common = [
+        "-",
+        "--",
+        "QM1",
+        "a-b",
+        "",
+        "=",
+        "-1",
+        "4096",
+        "--json",
+        "--deadline",
+        "\u{e9}",
+        "-\u{e9}",
+    ];
+    for command in miqm_bins::all() {
+        let arguments = (command.command)();
+        let mut fragments: Vec<String> = common.iter().map(ToString::to_string).collect();
+        for option in arguments.get_arguments() {
+            fragments.extend(option.get_short().map(|letter| format!("-{letter}")));
+            fragments.extend(option.get_long().map(|name| format!("-{name}")));
+        }
+        fragments.extend(command.refused.iter().map(|refused| refused.option.to_owned()));
+        for seed in 0..2_000_u64 {
+            let mut state = seed;
+            let mut random = |below: usize| {
+                // The upper bits of a linear congruence are random enough, and repeatable.
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                usize::try_from(state >> 33).expect("31 bits") % below
+            };
+            let words = 1 + random(6);
+            let line: Vec<OsString> = (0..words)
+                .map(|_| {
+                    let glued = 1 + random(2);
+                    (0..glued)
+                        .map(|_| fragments[random(fragments.len())].as_str())
+                        .collect::<String>()
+                        .into()
+                })
+                .collect();
+            // What it answers is for other tests; that it answers is the point.
+            let _understood: bool = (command.accepts)(line);
+        }
+    }
 }
 
 #[test]

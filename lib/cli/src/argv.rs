@@ -2,7 +2,7 @@
 //!
 //! The parser reads `-lc` as `-l -c`. So an option whose name is two or three letters long is
 //! declared as a long option (`#[arg(long = "lc")]`), and this module translates: what was typed
-//! into what the parser expects ([`normalise`]), and what the parser writes into what people type
+//! into what the parser expects (`normalise`), and what the parser writes into what people type
 //! ([`as_typed`]). Options with longer names (`--json`, `--deadline`) keep their two dashes.
 //!
 //! Accepted are `-lc`, `-lf 128`, `-lf128`, `-lf=128`, `-p 1414`, `-p1414`, and switches of one letter

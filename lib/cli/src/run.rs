@@ -60,7 +60,9 @@ pub struct Definition {
     pub usage: Exit,
     /// See [`Tool::REFUSED`].
     pub refused: &'static [Refused],
-    /// Runs it with these arguments, the name of the command not among them.
+    /// Whether it understands these arguments, the name of the command not among them.
+    pub accepts: fn(Vec<OsString>) -> bool,
+    /// Runs it with these arguments, and returns the exit code; see [`run`].
     pub run: fn(Vec<OsString>) -> u8,
 }
 
@@ -74,6 +76,7 @@ impl Definition {
             exits: exits_of::<T>,
             usage: T::USAGE,
             refused: T::REFUSED,
+            accepts: |args| parse::<T>(args).is_ok(),
             run: run::<T>,
         }
     }
@@ -256,7 +259,7 @@ fn refusal<T: Tool>(command: &Command, error: &clap::Error) -> Refusal {
             return Refusal::Shown(typed(&error.to_string()));
         }
         ErrorKind::ValueValidation => {
-            let why = error.source().map(ToString::to_string).unwrap_or_default();
+            let why = error.source().map(|cause| plainly(&cause.to_string())).unwrap_or_default();
             let bad_name = error.source().is_some_and(<dyn std::error::Error>::is::<BadName>);
             if bad_name && argument().contains("QMGR") {
                 let exit = if T::EXITS.contains(&Exit::BadName) { Exit::BadName } else { T::USAGE };
@@ -293,6 +296,25 @@ fn refusal<T: Tool>(command: &Command, error: &clap::Error) -> Refusal {
         }
     };
     Refusal::Bad(T::USAGE, message)
+}
+
+/// What a parser of numbers objects to, in words for people who do not write programs.
+fn plainly(why: &str) -> String {
+    if let Some((_, bounds)) = why.split_once(" is not in ") {
+        return match bounds.split_once("..=") {
+            Some((first, "")) => format!("it must be {first} or more"),
+            Some((first, last)) => format!("it must be between {first} and {last}"),
+            None => format!("it must be in {bounds}"),
+        };
+    }
+    match why {
+        "invalid digit found in string" | "cannot parse integer from empty string" => {
+            "it is not a whole number".into()
+        }
+        "number too large to fit in target type" => "the number is too large".into(),
+        "number too small to fit in target type" => "the number is too small".into(),
+        other => other.into(),
+    }
 }
 
 /// The option alone out of `-lf <PAGES>`.

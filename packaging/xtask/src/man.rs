@@ -1,7 +1,8 @@
 //! `cargo xtask man`: manual pages from the templates in `man/` and the tables of the commands.
 //!
 //! A template is a page in roff with holes: `@VERSION@` and `@DATE@` anywhere, `@OPTIONS@` and
-//! `@EXIT_STATUS@` in the page of a command, `@MESSAGES@` in the reference of messages.
+//! `@EXIT_STATUS@` in the page of a command, `@MESSAGES@` in the reference of messages, `@COMMANDS@` and
+//! `@EXIT_STATUS@` (all there are) in the overview.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -66,6 +67,11 @@ fn filled(page: &str, template: &str) -> anyhow::Result<String> {
     if page == "miqm-messages.7" {
         ensure!(text.contains("@MESSAGES@"), "the reference of messages needs @MESSAGES@");
         text = text.replace("@MESSAGES@\n", &messages());
+    }
+    if page == "miqm.7" {
+        text = text
+            .replace("@COMMANDS@\n", &commands())
+            .replace("@EXIT_STATUS@\n", &exit_status(Exit::ALL));
     }
     let left = text.lines().find(|line| line.starts_with('@'));
     ensure!(left.is_none(), "nothing fits into the hole {left:?}");
@@ -149,6 +155,17 @@ fn options(definition: &Definition) -> String {
             let (option, why) = (roff(refused.option), roff(refused.why));
             _ = writeln!(text, ".TP\n\\fB{option}\\fR\n{why}.");
         }
+    }
+    text
+}
+
+/// What commands there are.
+fn commands() -> String {
+    let mut text = String::new();
+    for command in miqm_bins::all() {
+        let about = (command.command)().get_about().map(ToString::to_string).unwrap_or_default();
+        let (name, section) = (roff(command.name), command.section);
+        _ = writeln!(text, ".TP\n.BR {name} ({section})\n{}.", roff(&about));
     }
     text
 }
