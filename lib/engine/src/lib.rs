@@ -6,6 +6,7 @@ mod change;
 mod create;
 mod date;
 pub mod defaults;
+pub mod describe;
 mod engine;
 mod error;
 mod kind;

@@ -281,13 +281,18 @@ impl Object {
 impl fmt::Display for Object {
     /// `QLOCAL('APP.Q')`: as a command would name it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.kind.class(), self.kind.subtype()) {
-            (Class::Queue, Some((_, subtype))) => write!(f, "{subtype}('{}')", self.name),
-            (class, Some((keyword, subtype))) => {
-                write!(f, "{}('{}') {keyword}({subtype})", class.keyword(), self.name)
-            }
-            (class, None) => write!(f, "{}('{}')", class.keyword(), self.name),
+        f.write_str(&title(self.kind, &self.name))
+    }
+}
+
+/// A type and a name, as a command would give them: `QLOCAL('APP.Q')`.
+pub(crate) fn title(kind: Kind, name: &str) -> String {
+    match (kind.class(), kind.subtype()) {
+        (Class::Queue, Some((_, subtype))) => format!("{subtype}('{name}')"),
+        (class, Some((keyword, subtype))) => {
+            format!("{}('{name}') {keyword}({subtype})", class.keyword())
         }
+        (class, None) => format!("{}('{name}')", class.keyword()),
     }
 }
 

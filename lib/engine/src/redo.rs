@@ -109,7 +109,7 @@ mod tests {
             epoch: Epoch(1),
             time: UtcTime(0),
         };
-        redo.record(&Record { header, body, total_bytes: 64 })
+        redo.record(&Record { header, body, total_bytes: 64, checksum: 0 })
     }
 
     #[test]

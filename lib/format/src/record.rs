@@ -163,6 +163,8 @@ pub struct Record<'a> {
     pub body: &'a [u8],
     /// Its length in the log, with header and padding, in bytes.
     pub total_bytes: usize,
+    /// Its checksum, for people: it has been verified.
+    pub checksum: u32,
 }
 
 impl Record<'_> {
@@ -228,7 +230,7 @@ impl<'a> Record<'a> {
             return Err(BadRecord::Position(header.lsn));
         }
         let body = rest.get(..body_bytes).ok_or(BadRecord::Short)?;
-        Ok(Self { header, body, total_bytes })
+        Ok(Self { header, body, total_bytes, checksum: raw.checksum.get() })
     }
 
     /// The length a record would have by its first [`HEADER_BYTES`] bytes, unverified; `None` if

@@ -19,6 +19,7 @@ pub use crate::kind::{Class, Kind, KindSet};
 pub(crate) use misc::CHLAUTH_KEY;
 pub(crate) use qmgr::CMDLEVEL;
 pub use value::BadValue;
+pub(crate) use value::show_plain;
 
 /// A keyword and its number.
 pub type Word = (&'static str, i32);
