@@ -4,5 +4,6 @@
 //! these is found by `tidy`.
 
 mod commands;
+mod scenarios;
 mod support;
 mod tidy;

@@ -1,0 +1,3 @@
+//! Stories over several commands and hosts.
+
+mod storage_faults;
