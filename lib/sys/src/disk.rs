@@ -115,6 +115,10 @@ pub trait DiskFile: Send + Sync + 'static {
     /// If the storage refuses.
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<usize, IoError>;
 
+    /// Says that `bytes` bytes from `offset` on will be read soon, so that they can be fetched
+    /// already. Advice: nothing depends on it.
+    fn will_read(&self, _offset: u64, _bytes: u64) {}
+
     /// Writes all of `bytes` at `offset`.
     ///
     /// # Errors
@@ -324,6 +328,14 @@ impl DiskFile for RealFile {
             }
         }
         Ok(done)
+    }
+
+    fn will_read(&self, offset: u64, bytes: u64) {
+        if let (Ok(offset), Ok(bytes)) = (i64::try_from(offset), i64::try_from(bytes)) {
+            let _entered = inflight::enter(Op::Read, &self.path);
+            let advice = PosixFadviseAdvice::POSIX_FADV_WILLNEED;
+            posix_fadvise(&self.file, offset, bytes, advice).ok();
+        }
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), IoError> {

@@ -5,15 +5,16 @@
 //!   sector of 512 bytes has, by chance, its old content, that of any later write, or a piece of
 //!   each, and every name and length is old or new.
 //! * A failed sync drops what it should have written, as Linux does; the next one succeeds.
+//! * A host can be stopped before any of its operations, and woken when others have gone on.
 //! * A host whose locks were revoked keeps its open files; whether it can still write them is the
 //!   test's choice, names it can always change.
 //!
 //! Everything follows from the operations and the seed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use miqm_sys::disk::{Allocation, Disk, DiskFile};
 use miqm_sys::{IoError, Op};
@@ -85,12 +86,15 @@ struct World {
     write_fails: Option<u64>,
     sync_fails: Option<u64>,
     revoked: BTreeMap<u32, Revoked>,
+    /// How many operations each host may still do before it is stopped.
+    stops: BTreeMap<u32, u64>,
+    stopped: BTreeSet<u32>,
     handles: u64,
 }
 
 /// All directories of a storage, as several hosts see them.
 #[derive(Clone, Debug, Default)]
-pub struct CrashWorld(Arc<Mutex<World>>);
+pub struct CrashWorld(Arc<(Mutex<World>, Condvar)>);
 
 impl CrashWorld {
     /// An empty storage that works.
@@ -151,6 +155,28 @@ impl CrashWorld {
         }
     }
 
+    /// Stops a host just before the operation that it does after `n` more.
+    pub fn stop_after(&self, host: u32, n: u64) {
+        self.lock().stops.insert(host, n);
+    }
+
+    /// Waits until the host has stopped, or `done` says that it will not; whether it has.
+    pub fn wait_until_stopped(&self, host: u32, done: impl Fn() -> bool) -> bool {
+        let step = std::time::Duration::from_millis(1);
+        let mut world = self.lock();
+        while !world.stopped.contains(&host) && !done() {
+            let waited = self.0.1.wait_timeout(world, step);
+            world = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        world.stopped.contains(&host)
+    }
+
+    /// Lets a host go on.
+    pub fn wake(&self, host: u32) {
+        self.lock().stops.remove(&host);
+        self.0.1.notify_all();
+    }
+
     /// Whether nothing is in doubt: every image is the same.
     #[must_use]
     pub fn settled(&self) -> bool {
@@ -169,7 +195,8 @@ impl CrashWorld {
         let directories = directories
             .map(|(name, directory)| (name.clone(), directory.image(&mut random)))
             .collect();
-        Self(Arc::new(Mutex::new(World { inodes, directories, ..World::default() })))
+        let world = World { inodes, directories, ..World::default() };
+        Self(Arc::new((Mutex::new(world), Condvar::new())))
     }
 
     /// The names in a directory.
@@ -217,7 +244,24 @@ impl CrashWorld {
     }
 
     fn lock(&self) -> MutexGuard<'_, World> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops the calling host here, if it is to be stopped.
+    fn pause(&self, host: u32) {
+        let mut world = self.lock();
+        match world.stops.get_mut(&host) {
+            Some(0) => {
+                world.stopped.insert(host);
+                self.0.1.notify_all();
+                while world.stops.contains_key(&host) {
+                    world = self.0.1.wait(world).unwrap_or_else(PoisonError::into_inner);
+                }
+                world.stopped.remove(&host);
+            }
+            Some(left) => *left -= 1,
+            None => (),
+        }
     }
 }
 
@@ -453,6 +497,7 @@ impl Disk for CrashDisk {
     }
 
     fn create_new(&self, name: &str) -> Result<CrashFile, IoError> {
+        self.world.pause(self.host);
         let mut world = self.world.lock();
         let fail = |errno| self.error(Op::Create, name, errno);
         let verdict = world.operation().map_err(fail)?;
@@ -467,6 +512,7 @@ impl Disk for CrashDisk {
     }
 
     fn link(&self, old: &str, new: &str) -> Result<(), IoError> {
+        self.world.pause(self.host);
         let mut world = self.world.lock();
         let fail = |errno| self.error(Op::Link, new, errno);
         let verdict = world.operation().map_err(fail)?;
@@ -480,6 +526,7 @@ impl Disk for CrashDisk {
     }
 
     fn unlink(&self, name: &str) -> Result<bool, IoError> {
+        self.world.pause(self.host);
         let mut world = self.world.lock();
         let fail = |errno| self.error(Op::Remove, name, errno);
         let verdict = world.operation().map_err(fail)?;
@@ -499,6 +546,7 @@ impl Disk for CrashDisk {
     }
 
     fn sync_dir(&self) -> Result<(), IoError> {
+        self.world.pause(self.host);
         let mut world = self.world.lock();
         let fail = |errno| self.error(Op::SyncDir, "", errno);
         world.operation().and_then(Verdict::known).map_err(fail)?;
@@ -556,6 +604,7 @@ impl DiskFile for CrashFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), IoError> {
+        self.world.pause(self.host);
         let mut world = self.world.lock();
         let fail = |errno| self.error(Op::Write, errno);
         world.fenced(self.host).map_err(fail)?;
@@ -568,6 +617,7 @@ impl DiskFile for CrashFile {
     }
 
     fn sync_data(&self) -> Result<(), IoError> {
+        self.world.pause(self.host);
         let mut world = self.world.lock();
         let fail = |errno| self.error(Op::Sync, errno);
         world.fenced(self.host).map_err(fail)?;
@@ -581,6 +631,7 @@ impl DiskFile for CrashFile {
     }
 
     fn allocate(&self, bytes: u64) -> Result<Allocation, IoError> {
+        self.world.pause(self.host);
         let mut world = self.world.lock();
         let fail = |errno| self.error(Op::Allocate, errno);
         let verdict = world.operation().map_err(fail)?;

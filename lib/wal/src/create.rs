@@ -8,7 +8,7 @@ use miqm_sys::disk::Disk;
 use miqm_types::{Epoch, ExtentNo, LogGeometry, LogType, Lsn, QmgrId, QmgrName};
 
 use crate::error::{LogError, OpenError, Poison};
-use crate::extent::{self, Family, Filling};
+use crate::extent::{self, Family};
 use crate::log::{Activation, Log};
 use crate::slots::ControlFile;
 use crate::supply::Supply;
@@ -80,12 +80,12 @@ pub fn create<D: Disk>(
     let mut supply =
         Supply::new(geometry.primary(), geometry.secondary(), creation.log_type, ExtentNo(0));
     for _ in 0..geometry.primary() {
-        let extent = extent::make(&active, &family, supply.next_no, Filling::Now)
+        let extent = extent::make(&active, &family, supply.next_no)
             .map_err(|poison| ended(poison, &active))?;
         supply.next_no = extent.no.next();
         supply.ready.push_back(Arc::new(extent));
     }
-    control.update(|_| ())?;
+    control.update(|_| ()).map_err(|poison| ended(poison, &active))?;
     directory.sync_dir()?;
     Log::begin((directory, active), family, control, supply, activation)
 }

@@ -121,47 +121,90 @@ pub(crate) enum Filling {
     Later,
 }
 
-/// Makes a new extent with the lowest free number from `no` on.
-///
-/// A number that is taken is passed over, never freed: only an instance that is no longer active
-/// can have made it, and to remove a name that another may have made meanwhile is the one thing
-/// that could lose data.
-pub(crate) fn make<D: Disk>(
+/// A file that may become an extent: locked, with its space set aside, under a temporary name.
+#[derive(Debug)]
+pub(crate) struct Staged<F> {
+    file: F,
+    name: String,
+    filled: u64,
+    /// The number in the header, if it is durable already.
+    header: Option<ExtentNo>,
+}
+
+/// Makes a file that may become extent `no`, or a later one.
+pub(crate) fn stage<D: Disk>(
     disk: &D,
     family: &Family,
     no: ExtentNo,
     filling: Filling,
-) -> Result<Extent<D::File>, Poison> {
-    let temporary = temporary_name(family, no);
+) -> Result<Staged<D::File>, Poison> {
+    let name = temporary_name(family, no);
     // Left over from a try of one's own that ended for lack of space.
-    disk.unlink(&temporary)?;
-    let file = disk.create_new(&temporary)?;
-    let made = (|| {
+    disk.unlink(&name)?;
+    let file = disk.create_new(&name)?;
+    let filled = (|| {
         if !file.try_lock_exclusive()? {
             return Err(Lost.into());
         }
-        let mut filled = PAGE;
         let bytes = family.extent_bytes();
-        if file.allocate(bytes)? == Allocation::Zeroed {
-            filled = bytes;
-        } else if filling == Filling::Now {
-            fill(&file, PAGE, bytes)?;
-            filled = bytes;
+        let space = file.allocate(bytes)?;
+        let filled = match (space, filling) {
+            (Allocation::Zeroed, _) | (Allocation::Reserved, Filling::Now) => bytes,
+            (Allocation::Reserved, Filling::Later) => bytes.min(PAGE + ZERO_AHEAD_BYTES),
+        };
+        if space == Allocation::Reserved {
+            fill(&file, PAGE, filled)?;
         }
-        let no = name(disk, family, &file, &temporary, no)?;
-        Ok((no, filled))
+        if filling == Filling::Later {
+            // So that what is made durable with the header is not left for the first commit.
+            file.write_at(&family.header(no).encode(), 0)?;
+            file.sync_data()?;
+        }
+        Ok(filled)
     })();
-    match made {
-        Ok((no, filled)) => {
+    match filled {
+        Ok(filled) => {
+            let header = (filling == Filling::Later).then_some(no);
+            Ok(Staged { file, name, filled, header })
+        }
+        Err(error) => Err(give_up(disk, &name, error)),
+    }
+}
+
+/// Makes a staged file an extent, with the lowest free number from `no` on.
+///
+/// A number that is taken is passed over, never freed: only an instance that is no longer active
+/// can have made it, and to remove a name that another may have made meanwhile is the one thing
+/// that could lose data.
+pub(crate) fn publish<D: Disk>(
+    disk: &D,
+    family: &Family,
+    staged: Staged<D::File>,
+    no: ExtentNo,
+) -> Result<Extent<D::File>, Poison> {
+    let Staged { file, name: temporary, filled, header } = staged;
+    match name(disk, family, &file, &temporary, no, header) {
+        Ok(no) => {
             disk.unlink(&temporary)?;
             Ok(extent(disk, family, no, Arc::new(file), filled))
         }
-        Err(error) => {
-            // The space must not be lost for the next try. That this fails changes nothing.
-            disk.unlink(&temporary).ok();
-            Err(error)
-        }
+        Err(error) => Err(give_up(disk, &temporary, error)),
     }
+}
+
+/// Lets go of the space, for the next try. That this fails changes nothing.
+fn give_up<D: Disk>(disk: &D, temporary: &str, error: Poison) -> Poison {
+    disk.unlink(temporary).ok();
+    error
+}
+
+/// Makes a new extent, filled with zeros.
+pub(crate) fn make<D: Disk>(
+    disk: &D,
+    family: &Family,
+    no: ExtentNo,
+) -> Result<Extent<D::File>, Poison> {
+    publish(disk, family, stage(disk, family, no, Filling::Now)?, no)
 }
 
 /// Uses an extent again that recovery no longer needs, under the lowest free number from `no` on.
@@ -172,7 +215,7 @@ pub(crate) fn reuse<D: Disk>(
     no: ExtentNo,
 ) -> Result<Extent<D::File>, Poison> {
     let old_name = old.no.file_name();
-    let no = name(disk, family, &*old.file, &old_name, no)?;
+    let no = name(disk, family, &*old.file, &old_name, no, None)?;
     disk.unlink(&old_name)?;
     let filled = old.filled.load(Ordering::Relaxed);
     Ok(extent(disk, family, no, Arc::clone(&old.file), filled))
@@ -185,14 +228,17 @@ fn name<D: Disk>(
     file: &D::File,
     known_as: &str,
     from: ExtentNo,
+    staged: Option<ExtentNo>,
 ) -> Result<ExtentNo, Poison> {
     let mut no = from;
     loop {
         if no > ExtentNo::MAX {
             return Err(Poison::NumbersUsedUp);
         }
-        file.write_at(&family.header(no).encode(), 0)?;
-        file.sync_data()?;
+        if staged != Some(no) {
+            file.write_at(&family.header(no).encode(), 0)?;
+            file.sync_data()?;
+        }
         let name = no.file_name();
         match disk.link(known_as, &name) {
             Ok(()) => break,

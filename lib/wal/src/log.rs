@@ -182,7 +182,7 @@ impl<D: Disk> Shared<D> {
 
     fn update_control(&self, change: impl FnOnce(&mut Control)) -> Result<(), LogError> {
         let mut control = self.lock_control();
-        let result = self.before_write().and_then(|()| Ok(control.update(change)?));
+        let result = self.before_write().and_then(|()| control.update(change));
         drop(control);
         result.map_err(|poison| self.poison(poison))?;
         self.check()

@@ -1,6 +1,7 @@
 //! Finding the log as the last active instance left it, reading it, and beginning a new epoch.
 
 use std::collections::VecDeque;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -215,10 +216,13 @@ impl<D: Disk> Find<'_, D> {
         }
         let header = self.header(&file, no)?;
         let control = self.control;
-        if header.epoch > control.epoch {
+        let own = header.instance == control.instance;
+        if header.epoch > control.epoch || header.epoch == control.epoch && !own {
+            // An instance says in the control file that it is active before it makes an extent:
+            // somebody has put back what the control file said before.
             return Err(damaged(path, 0, Damage::Epoch(header.epoch)));
         }
-        if header.epoch < control.epoch || header.instance != control.instance {
+        if header.epoch < control.epoch {
             self.leftovers.push(file);
             return Ok(None);
         }
@@ -345,6 +349,11 @@ impl<D: Disk> Opened<D> {
         let mut before_bytes = 0;
         for (n, piece) in self.pieces.iter().enumerate() {
             let (from, to) = whole(piece);
+            // The next one is fetched while this one is read.
+            let next = self.pieces.get(n + 1).into_iter();
+            for piece in next.chain((n == 0).then_some(piece)) {
+                piece.file.will_read(0, extent_bytes);
+            }
             if n == 0 {
                 replayed.start = from;
             }
@@ -442,16 +451,33 @@ impl<D: Disk> Recovered<D> {
         if first_extent > ExtentNo::MAX {
             return Err(OpenError::NumbersUsedUp { path: active.path_of("") });
         }
-        control.update(|state| {
-            state.instance = family.instance;
-            state.epoch = family.epoch;
-            state.fence = replayed.end;
-            state.first_extent = first_extent;
-            state.geometry = geometry;
-            state.durable = replayed.end;
-            state.ended = None;
-        })?;
-        let made = extent::make(&active, &family, first_extent, Filling::Later)
+        let stage = || extent::stage(&active, &family, first_extent, Filling::Later);
+        let mut announce = || {
+            control.update(|state| {
+                state.instance = family.instance;
+                state.epoch = family.epoch;
+                state.fence = replayed.end;
+                state.first_extent = first_extent;
+                state.geometry = geometry;
+                state.durable = replayed.end;
+                state.ended = None;
+            })
+        };
+        // The extent gets its name only after the control file says that there is an epoch. Until
+        // then it can be made at the same time: a takeover should be quick.
+        let (staged, announced) = if activation.background {
+            std::thread::scope(|scope| {
+                let staged = scope.spawn(stage);
+                let announced = announce();
+                (staged.join().unwrap_or_else(|panic| resume_unwind(panic)), announced)
+            })
+        } else {
+            let staged = stage();
+            (staged, announce())
+        };
+        let made = staged
+            .and_then(|staged| announced.map(|()| staged))
+            .and_then(|staged| extent::publish(&active, &family, staged, first_extent))
             .map_err(|poison| ended(poison, &active))?;
         let mut supply =
             Supply::new(geometry.primary(), geometry.secondary(), before.log_type, made.no.next());

@@ -6,7 +6,7 @@ use miqm_sys::IoError;
 use miqm_sys::clock::utc_now;
 use miqm_sys::disk::{Disk, DiskFile};
 
-use crate::error::{Damage, OpenError};
+use crate::error::{Damage, OpenError, Poison};
 
 /// The open and locked control file.
 #[derive(Debug)]
@@ -57,7 +57,16 @@ impl<F: DiskFile> ControlFile<F> {
 
     /// Changes what the file says, and makes that durable twice. After an error the file is not
     /// to be trusted.
-    pub(crate) fn update(&mut self, change: impl FnOnce(&mut Control)) -> Result<(), IoError> {
+    ///
+    /// Where the storage lets a former active write, this must not undo what its successor wrote:
+    /// whatever is not as it was left shows that there is one.
+    pub(crate) fn update(&mut self, change: impl FnOnce(&mut Control)) -> Result<(), Poison> {
+        for slot in read_slots(&self.file)?.into_iter().flatten() {
+            if slot.seq > self.state.seq || slot.epoch > self.state.epoch {
+                let path = self.file.path().to_owned();
+                return Err(Poison::Fenced { path, epoch: slot.epoch });
+            }
+        }
         let mut next = self.state.clone();
         change(&mut next);
         next.seq = self.state.seq + 1;

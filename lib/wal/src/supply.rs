@@ -10,7 +10,7 @@ use miqm_sys::disk::{Disk, DiskFile};
 use miqm_types::{ExtentNo, LogManagement, LogType, Lsn};
 
 use crate::error::{Full, Poison};
-use crate::extent::{self, Extent, Filling};
+use crate::extent::{self, Extent};
 use crate::log::Shared;
 
 /// An extent of the log as recovery needs it.
@@ -161,8 +161,7 @@ impl<D: Disk> Shared<D> {
                 Some(Task::Note) => self.note_durable(),
                 Some(Task::Remove(names)) => self.remove(names),
                 Some(Task::Make(no)) => self.prepared(
-                    self.before_write()
-                        .and_then(|()| extent::make(&self.disk, &self.family, no, Filling::Now)),
+                    self.before_write().and_then(|()| extent::make(&self.disk, &self.family, no)),
                 ),
                 Some(Task::Reuse(no, old)) => self.prepared_again(no, old),
             };

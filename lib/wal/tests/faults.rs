@@ -300,6 +300,71 @@ fn stale_writer(revoked: Revoked, records: usize) {
     assert_eq!(outcome.found, expected, "{about}");
 }
 
+/// An instance stops at any moment of its activation; another takes over; the first wakes up.
+#[test]
+fn an_activation_that_stalls_cannot_hurt_its_successor() {
+    for revoked in [Revoked::Fenced, Revoked::Unfenced] {
+        let mut stops = 0;
+        while stalled_activation(revoked, stops) {
+            stops += 1;
+        }
+        assert!(stops > 10, "{stops}");
+    }
+}
+
+/// Whether the activation had not come to its end before it was to stop.
+fn stalled_activation(revoked: Revoked, stop: u64) -> bool {
+    let about = format!("{revoked:?}, operation {stop}");
+    let (world, _) = log_of(5);
+    let outcome = recover(&world, 2).unwrap();
+    world.stop_after(2, stop);
+    let stalled = std::thread::spawn(|| {
+        let log = activate(outcome.recovered, 2)?;
+        for n in 700..730 {
+            log.append(&[put(&body(n))]).and_then(|appended| log.force(appended.end))?;
+        }
+        Ok::<(), OpenError>(())
+    });
+    if !world.wait_until_stopped(2, || stalled.is_finished()) {
+        stalled.join().unwrap().unwrap();
+        return false;
+    }
+    world.revoke(2, revoked);
+    let outcome = recover(&world, 3).unwrap_or_else(|e| panic!("{about}: {e}"));
+    // What it had logged so far may be there.
+    let mut expected = outcome.found;
+    assert!(expected.starts_with(&[0, 1, 2, 3, 4]), "{about}");
+    let log = activate(outcome.recovered, 3).unwrap();
+    let mut acknowledged = 0;
+    for n in 5..30 {
+        if n == 10 {
+            world.wake(2);
+            stalled.thread().unpark();
+            while !stalled.is_finished() {
+                std::thread::yield_now();
+            }
+        }
+        let done = log.append(&[put(&body(n))]).and_then(|appended| log.force(appended.end));
+        if done.is_err() {
+            break;
+        }
+        expected.push(n);
+        acknowledged += 1;
+    }
+    drop(log);
+    let stalled = stalled.join().unwrap();
+    match recover(&world, 4) {
+        Ok(outcome) => assert_eq!(outcome.found, expected, "{about}"),
+        // Where the storage let it write the control file, that is found, not passed over.
+        Err(Failed::Open(OpenError::Damaged { .. } | OpenError::Missing { .. })) => {
+            assert_eq!(revoked, Revoked::Unfenced, "{about}: {stalled:?}");
+            assert!(acknowledged >= 5, "{about}");
+        }
+        Err(other) => panic!("{about}: {other}"),
+    }
+    true
+}
+
 #[test]
 fn a_linear_log_keeps_its_extents_unless_told_otherwise() {
     for (management, kept) in [(LogManagement::Manual, true), (LogManagement::Automatic, false)] {
