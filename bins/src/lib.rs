@@ -26,8 +26,11 @@ commands! {
     dspmq::Dspmq,
     dspmqinf::Dspmqinf,
     dspmqver::Dspmqver,
+    endmqm::Endmqm,
+    miqmd::Miqmd,
     mqrc::Mqrc,
     rmvmqinf::Rmvmqinf,
+    strmqm::Strmqm,
 }
 
 /// Runs the command that the program is called as, or else the one that its first argument names.

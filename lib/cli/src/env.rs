@@ -29,6 +29,9 @@ pub struct Env {
     pub severity_letter: bool,
     /// How long an operation on storage may take, from the option `--deadline`.
     pub deadline: Duration,
+    /// Whether an instance logs to the journal if there is one: with the machine-wide prefix, and
+    /// wherever a service manager has connected its output to the journal.
+    pub journal: bool,
     /// Whether standard error is a terminal, where progress may be drawn.
     pub terminal: bool,
 }
@@ -91,6 +94,7 @@ impl Env {
             },
             default_prefix: path("MQSPREFIX")?,
             deadline: Duration::from_secs(Self::DEADLINE_SECONDS),
+            journal: prefix == Path::new(Self::PREFIX) || get("JOURNAL_STREAM").is_some(),
             terminal: false,
             prefix,
             mqs_ini,

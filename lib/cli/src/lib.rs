@@ -10,6 +10,7 @@ mod env;
 mod exit;
 pub mod explain;
 mod failure;
+mod instances;
 mod run;
 mod ui;
 
@@ -18,6 +19,7 @@ pub use clap;
 pub use env::Env;
 pub use exit::Exit;
 pub use failure::Failure;
+pub use instances::{default_qmgr, end_failure};
 pub use miqm_messages::Message;
 pub use run::{Definition, Tool, command_of, exits_of, main, run};
 pub use ui::Ui;

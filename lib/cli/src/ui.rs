@@ -120,6 +120,9 @@ impl<'a> Ui<'a> {
     /// Says what is left to say, and decides how the command ends.
     pub fn finish(mut self, result: Result<Exit, Failure>) -> Exit {
         if let Err(failure) = &result {
+            for line in &failure.told {
+                self.note(line);
+            }
             for message in &failure.messages {
                 self.complain(message);
             }

@@ -4,17 +4,24 @@
 //! operator acts on; the commands decide what is said about it.
 
 pub mod dump_log;
+pub mod end;
 pub mod inf;
+pub mod instance;
+pub mod maintain;
+pub mod start;
 pub mod status;
 
 pub use miqm_qmgr::config::{BadValue, ConfigError};
 pub use miqm_qmgr::env::{Env, Installation};
 pub use miqm_qmgr::identity::IdentityError;
+pub use miqm_qmgr::instance::hold::Loss;
 pub use miqm_qmgr::owner::OwnerError;
 pub use miqm_qmgr::registry::{
     DefaultQmgr, Entry, InvalidEntry, Registry, RegistryError, WhyInvalid,
 };
 pub use miqm_qmgr::runtime::{LocalRole, StatusError};
+pub use miqm_server::control::client::CallError;
+pub use miqm_server::{Error as ServerError, Refused};
 pub use miqm_sys::{IoError, Op};
 
 /// The directory of the program that this process runs.
@@ -24,4 +31,18 @@ pub use miqm_sys::{IoError, Op};
 /// [`IoError`] if the kernel does not tell.
 pub fn program_directory() -> Result<std::path::PathBuf, IoError> {
     miqm_sys::proc::exe_dir()
+}
+
+/// The name of the user who calls.
+pub fn caller_name() -> String {
+    miqm_sys::user::caller()
+        .map_or_else(|_| "unknown".to_owned(), |caller| miqm_sys::user::user_name(caller.uid))
+}
+
+/// What can be wrong with a log and the objects in it.
+pub mod store {
+    pub use miqm_engine::level::BadLevel;
+    pub use miqm_engine::{ChangeError, RecoverError, SnapshotError};
+    pub use miqm_server::StoreError;
+    pub use miqm_wal::{OpenError, ReplayError};
 }

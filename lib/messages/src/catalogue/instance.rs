@@ -108,6 +108,11 @@ macro_rules! instance {
     explain "A queue manager can only be ended where its active instance runs."
     respond "Run the command on that host." ;
 
+1427 Error NoDefaultQmgr
+    "No queue manager was named, and this host has no default queue manager."
+    explain "Some commands mean the default queue manager if they are given no name."
+    respond "Give a name, or create the default queue manager with crtmqm -q." ;
+
 1430 Error NoStandby { qmgr: QmgrName }
     "Queue manager '{qmgr}' cannot switch over, because no standby instance waits."
     explain "endmqm -s ends the active instance only if a standby is there to take over."

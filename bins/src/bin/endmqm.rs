@@ -1,0 +1,5 @@
+//! See `endmqm(1)`.
+
+fn main() -> std::process::ExitCode {
+    miqm_cli::main::<miqm_bins::endmqm::Endmqm>()
+}

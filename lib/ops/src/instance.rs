@@ -1,0 +1,90 @@
+//! `miqmd`: an instance in this process.
+
+use miqm_qmgr::env::Env;
+use miqm_qmgr::owner;
+use miqm_qmgr::runtime::RuntimeDir;
+use miqm_server::report::StartEvent;
+use miqm_server::{Outcome, Start};
+use miqm_sys::{fs, proc};
+use miqm_types::QmgrName;
+
+pub use miqm_server::report::Report;
+
+use crate::start::{StartError, StartRequest, find};
+
+/// Why an instance did not start, or ended without being asked.
+#[derive(Debug, thiserror::Error)]
+pub enum InstanceError {
+    /// It did not get as far as to be one.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// It gave up.
+    #[error("queue manager {qmgr}: {source}")]
+    Server {
+        /// Which queue manager.
+        qmgr: QmgrName,
+        /// Why.
+        source: miqm_server::Error,
+    },
+}
+
+/// The pipe to whoever started this process, if there is one.
+pub fn report() -> Report {
+    proc::take_passed_fd().map_or_else(Report::default, Report::through)
+}
+
+/// Tells whoever started this process that it has failed.
+pub fn tell_failure(report: &Report, exit: u8, lines: &[String]) {
+    report.tell(&StartEvent::Failed { exit, lines: lines.to_vec() });
+    report.finish();
+}
+
+/// What an instance in this process has to know. Privileges that it does not need are given up.
+///
+/// # Errors
+///
+/// [`StartError`] if the queue manager is not to be found, or the caller may not.
+pub(crate) fn prepare(
+    env: &Env,
+    request: &StartRequest,
+    report: Report,
+    journal: bool,
+) -> Result<Start, StartError> {
+    let admin = owner::authorize(env)?;
+    let entry = find(env, &request.qmgr)?;
+    let runtime = RuntimeDir::open(&env.runtime, &request.qmgr);
+    runtime.prepare(admin.maker)?;
+    fs::make_dir_all(&env.errors_dir(), miqm_qmgr::layout::DIR_MODE, Some(admin.maker))?;
+    proc::drop_to(admin.maker)?;
+    proc::set_umask(0o007);
+    Ok(Start {
+        qmgr: request.qmgr.clone(),
+        data_dir: entry.data_dir(),
+        expected_id: entry.identity,
+        multi_instance: request.multi_instance,
+        remake_dirs: request.remake_dirs,
+        services: request.services,
+        host: env.host.clone(),
+        owner: admin.maker,
+        runtime,
+        errors_dir: env.errors_dir(),
+        journal,
+        report,
+    })
+}
+
+/// Runs an instance until it ends.
+///
+/// # Errors
+///
+/// [`InstanceError`].
+pub fn run(
+    env: &Env,
+    request: &StartRequest,
+    report: Report,
+    journal: bool,
+) -> Result<Outcome, InstanceError> {
+    proc::raise_limit_nofile().map_err(StartError::from)?;
+    miqm_server::run(prepare(env, request, report, journal)?)
+        .map_err(|source| InstanceError::Server { qmgr: request.qmgr.clone(), source })
+}
