@@ -4,7 +4,7 @@ macro_rules! ids_9000 {
     (($($next:ident)*) $($before:tt)*) => { then! { ($($next)*) $($before)*
 
 9224 Error ChannelSetting { file: String, line: u64, attribute: String, value: String, expected: String }
-    "Line {line} of '{file}' sets '{attribute}' to '{value}', which is not {expected}."
+    "The queue manager cannot start: line {line} of '{file}' sets '{attribute}' to '{value}', which is not {expected}."
     explain "The stanzas Channels and SSL are checked before anything is started. The queue manager was not started."
     respond "Correct the line, and start the queue manager again." ;
 
