@@ -7,11 +7,13 @@
 //!   is one copy of the catalogue, which shares the objects.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use miqm_format::catalogue::SnapshotRef;
+use miqm_sys::IoError;
 use miqm_sys::clock::utc_now;
-use miqm_sys::disk::{Disk, RealDir};
+use miqm_sys::disk::{Disk, DiskFile, RealDir};
 use miqm_types::{Lsn, QmgrId, UtcTime};
 use miqm_wal::{Entry, Kind as RecordKind, Log, LogError};
 
@@ -39,7 +41,10 @@ pub struct Engine<D: Disk = RealDir> {
     /// What is durable.
     catalogue: RwLock<Catalogue>,
     /// Held throughout a checkpoint.
-    saved: Mutex<Saved<D::File>>,
+    saved: Mutex<Saved>,
+    /// What the latest checkpoint names, locked. Never held during I/O: whoever looks after the
+    /// locks must not wait for a checkpoint.
+    held: Mutex<Option<Arc<Snapshot<D::File>>>>,
 }
 
 struct Ahead {
@@ -50,9 +55,7 @@ struct Ahead {
     changes: u64,
 }
 
-struct Saved<F> {
-    /// What the latest checkpoint names, locked.
-    snapshot: Option<Snapshot<F>>,
+struct Saved {
     /// The number of the latest snapshot that this epoch tried to write.
     seq: u64,
     /// [`Ahead::changes`] when the snapshot was taken.
@@ -116,7 +119,8 @@ impl<D: Disk> Engine<D> {
                 changes,
             }),
             catalogue: RwLock::new(catalogue),
-            saved: Mutex::new(Saved { snapshot, seq: 0, changes: 0 }),
+            saved: Mutex::new(Saved { seq: 0, changes: 0 }),
+            held: Mutex::new(snapshot.map(Arc::new)),
         }
     }
 
@@ -399,27 +403,15 @@ impl<D: Disk> Engine<D> {
         let catalogue = ahead.catalogue.clone();
         let changes = ahead.changes;
         drop(ahead);
-        let unchanged = saved.changes == changes;
-        let (snapshot, written) = match saved.snapshot.take() {
-            Some(snapshot) if unchanged => (snapshot, false),
-            before => match self.save(&mut saved, begin, &catalogue) {
-                Ok(snapshot) => {
-                    // The file that the checkpoint before names is held until this one counts.
-                    saved.snapshot = before;
-                    (snapshot, true)
-                }
-                Err(error) => {
-                    saved.snapshot = before;
-                    return Err(error);
-                }
-            },
+        let (snapshot, written) = match self.held() {
+            Some(snapshot) if saved.changes == changes => (snapshot, false),
+            _ => (Arc::new(self.save(&mut saved, begin, &catalogue)?), true),
         };
         let reference = snapshot.header.reference();
-        let counts = self.log.checkpoint(begin, begin, &reference.encode());
-        if counts.is_ok() || !written {
-            saved.snapshot = Some(snapshot);
-        }
-        counts?;
+        self.log.checkpoint(begin, begin, &reference.encode())?;
+        // Only now may the file that the checkpoint before names be let go.
+        let before = self.lock_held().replace(snapshot);
+        drop(before);
         saved.changes = changes;
         // The checkpoint counts; what is left behind now is removed by the next.
         let removed = snapshot::remove_before(&self.objects, reference).unwrap_or(0);
@@ -428,7 +420,7 @@ impl<D: Disk> Engine<D> {
 
     fn save(
         &self,
-        saved: &mut Saved<D::File>,
+        saved: &mut Saved,
         begin: Lsn,
         catalogue: &Catalogue,
     ) -> Result<Snapshot<D::File>, CheckpointError> {
@@ -460,10 +452,8 @@ impl<D: Disk> Engine<D> {
     /// # Errors
     ///
     /// If the storage does not tell; the hold is lost then, too.
-    pub fn reassert(&self) -> Result<bool, miqm_sys::IoError> {
-        use miqm_sys::disk::DiskFile as _;
-        let saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
-        saved.snapshot.as_ref().map_or(Ok(true), |snapshot| snapshot.file.reassert())
+    pub fn reassert(&self) -> Result<bool, IoError> {
+        self.held().map_or(Ok(true), |snapshot| snapshot.file.reassert())
     }
 
     /// Returns the path of the snapshot that is held if it is no longer named as it should be.
@@ -471,12 +461,16 @@ impl<D: Disk> Engine<D> {
     /// # Errors
     ///
     /// If the storage does not tell.
-    pub fn misnamed(&self) -> Result<Option<std::path::PathBuf>, miqm_sys::IoError> {
-        let saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(snapshot) = &saved.snapshot else { return Ok(None) };
+    pub fn misnamed(&self) -> Result<Option<PathBuf>, IoError> {
+        let Some(snapshot) = self.held() else { return Ok(None) };
         let name = snapshot.header.reference().file_name();
-        let named = self.objects.names(&name, &snapshot.file)?;
-        Ok((!named).then(|| self.objects.path_of(&name)))
+        if self.objects.names(&name, &snapshot.file)?
+            // A checkpoint may have let it go meanwhile.
+            || !self.held().is_some_and(|now| Arc::ptr_eq(&now, &snapshot))
+        {
+            return Ok(None);
+        }
+        Ok(Some(self.objects.path_of(&name)))
     }
 
     /// Ends orderly: takes a last checkpoint if there is anything to save, makes everything
@@ -489,7 +483,7 @@ impl<D: Disk> Engine<D> {
     pub fn close(self, end_state: u8) -> Result<Lsn, CheckpointError> {
         let unsaved = {
             let saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
-            saved.snapshot.is_none() || saved.changes != self.lock_ahead().changes
+            self.held().is_none() || saved.changes != self.lock_ahead().changes
         };
         if unsaved
             && let Err(CheckpointError::Log(error @ LogError::Poisoned(_))) = self.checkpoint()
@@ -502,6 +496,14 @@ impl<D: Disk> Engine<D> {
     fn qmgr_key(&self) -> Result<Key, ChangeError> {
         let qmgr = self.qmgr().map(|qmgr| qmgr.key());
         qmgr.ok_or_else(|| ChangeError::Missing { object: Class::Qmgr.keyword().into() })
+    }
+
+    fn held(&self) -> Option<Arc<Snapshot<D::File>>> {
+        self.lock_held().clone()
+    }
+
+    fn lock_held(&self) -> MutexGuard<'_, Option<Arc<Snapshot<D::File>>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_ahead(&self) -> MutexGuard<'_, Ahead> {

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use miqm_engine::{
     ChangeError, Class, Counts, Creation, Dirs, Engine, Key, Kind, Object, RecoverError, Recovered,
@@ -282,4 +283,54 @@ fn a_missing_or_held_snapshot_is_named() {
         Err(error) => panic!("{error}"),
         Ok(_) => panic!("it starts"),
     }
+}
+
+#[test]
+fn changes_checkpoints_and_looks_at_the_locks_do_not_disturb_each_other() {
+    let root = made();
+    let engine = started(root.path());
+    let (engine, working) = (&engine, &AtomicUsize::new(4));
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            scope.spawn(move || {
+                for n in 0..200 {
+                    let name = format!("T{thread}.{}", n % 20);
+                    engine.define(queue(&name), Replace::Yes, AT).unwrap();
+                    if n % 7 == 0 {
+                        engine.delete(&key(Class::Queue, &name)).unwrap();
+                    }
+                }
+                working.fetch_sub(1, Ordering::Relaxed);
+            });
+        }
+        scope.spawn(|| {
+            while working.load(Ordering::Relaxed) > 0 {
+                engine.checkpoint().unwrap();
+            }
+        });
+        scope.spawn(|| {
+            while working.load(Ordering::Relaxed) > 0 {
+                assert_eq!(engine.misnamed().unwrap(), None);
+                assert!(engine.reassert().unwrap());
+            }
+        });
+    });
+    let before = engine.read(Clone::clone);
+    assert_eq!(*recovered_copy(root.path()).catalogue(), before);
+}
+
+/// What recovery finds in a copy: the files themselves are locked.
+fn recovered_copy(root: &Path) -> Recovered<RealDir> {
+    let copy = tempfile::tempdir().unwrap();
+    for dir in ["log", "log/active", "objects"] {
+        std::fs::create_dir_all(copy.path().join(dir)).unwrap();
+        for entry in std::fs::read_dir(root.join(dir)).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_file() {
+                let to = copy.path().join(dir).join(entry.file_name());
+                std::fs::copy(entry.path(), to).unwrap();
+            }
+        }
+    }
+    recovered(copy.path()).unwrap()
 }
