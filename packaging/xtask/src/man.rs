@@ -114,6 +114,12 @@ fn roff(text: &str) -> String {
     if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
 }
 
+/// A sentence out of the end of one.
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(chars).collect()
+}
+
 /// The arguments and options of a command, each with its help.
 fn options(definition: &Definition) -> String {
     let command = (definition.command)();
@@ -152,7 +158,7 @@ fn options(definition: &Definition) -> String {
     if !definition.refused.is_empty() {
         text.push_str(".PP\nThese options of the interface are refused:\n");
         for refused in definition.refused {
-            let (option, why) = (roff(refused.option), roff(refused.why));
+            let (option, why) = (roff(refused.option), roff(&capitalised(refused.why)));
             _ = writeln!(text, ".TP\n\\fB{option}\\fR\n{why}.");
         }
     }
