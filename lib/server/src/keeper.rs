@@ -298,27 +298,40 @@ impl Keeper {
         locks: &ActiveLocks,
         settings: &Settings,
     ) -> Result<Option<(Hold, Store)>, Error> {
-        let predecessor = match locks.predecessor()? {
-            LockSlot::Present(record) => record.epoch,
-            _ => Epoch(0),
-        };
-        let known_durable = match locks.last_heartbeat()? {
-            LockSlot::Present(record) => record.durable_lsn,
-            _ => Lsn::ZERO,
-        };
+        let predecessor = locks.predecessor()?.present();
+        let epoch = predecessor.as_ref().map_or(Epoch(0), |record| record.epoch);
         let proven = BootInstant::now();
-        write_record(&locks.master, &self.shared.record(State::Starting, predecessor), 0)?;
+        write_record(&locks.master, &self.shared.record(State::Starting, epoch), 0)?;
         let limits = Limits { deadline: settings.locks.hold_deadline, fresh: FRESH };
         let hold = Hold::new(&locks.master, limits, proven);
         self.shared.set_hold(hold.clone());
+        let outcome = self.begin(locks, &hold, epoch, settings);
+        if !matches!(outcome, Ok(Some(_)) | Err(Error::Fenced(_)))
+            && let Some(record) = predecessor
+        {
+            // Nothing has become of it: the record says again how the queue manager was left.
+            hold.usable().map_err(Error::Fenced)?;
+            write_record(&locks.master, &record, 0)?;
+        }
+        Ok(outcome?.map(|store| (hold, store)))
+    }
 
+    fn begin(
+        &self,
+        locks: &ActiveLocks,
+        hold: &Hold,
+        before: Epoch,
+        settings: &Settings,
+    ) -> Result<Option<Store>, Error> {
+        let known_durable =
+            locks.last_heartbeat()?.present().map_or(Lsn::ZERO, |record| record.durable_lsn);
         self.shared.check_directories()?;
         let mut told = BootInstant::now();
         let mut checked = BootInstant::now();
         let progress = |percent: u8| -> Result<(), Error> {
             if checked.elapsed() >= settings.locks.hold_check_interval {
                 checked = BootInstant::now();
-                self.check(&hold, locks, None, (State::Starting, predecessor, known_durable))?;
+                self.check(hold, locks, None, (State::Starting, before, known_durable))?;
             }
             if told.elapsed() >= Duration::from_secs(1) {
                 told = BootInstant::now();
@@ -332,12 +345,12 @@ impl Keeper {
         if let Ok(Order::Release { .. }) = self.orders.try_recv() {
             return Ok(None);
         }
-        let store = recovered.activate(&self.shared, &hold)?;
+        let store = recovered.activate(&self.shared, hold)?;
         write_record(&locks.master, &self.shared.record(State::Active, store.epoch()), 0)
             .map_err(|error| Error::Fenced(hold.lose_by(&error)))?;
-        self.shared.note_status(store.epoch(), None)?;
+        self.shared.note_status(store.epoch(), None);
         self.tell(Input::Activated { epoch: store.epoch() });
-        Ok(Some((hold, store)))
+        Ok(Some(store))
     }
 
     fn check(
@@ -383,7 +396,7 @@ impl Keeper {
             None => Error::Store(error),
         })?;
         hold.usable().map_err(Error::Fenced)?;
-        self.shared.note_status(epoch, Some(end))?;
+        self.shared.note_status(epoch, Some(end));
         let mut record = self.shared.record(end.state(), epoch);
         record.durable_lsn = durable;
         record.successor_wanted = switchover;

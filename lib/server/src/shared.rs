@@ -153,8 +153,9 @@ impl Shared {
         }
     }
 
-    /// Writes `qmstatus.ini`, for people and their scripts; nothing of ours decides by it.
-    pub(crate) fn note_status(&self, epoch: Epoch, end: Option<EndState>) -> Result<(), Error> {
+    /// Writes `qmstatus.ini`, for people and their scripts; nothing of ours decides by it, so that it
+    /// cannot be written, on a full disk perhaps, ends nothing.
+    pub(crate) fn note_status(&self, epoch: Epoch, end: Option<EndState>) {
         let state = match end {
             None => "Running",
             Some(EndState::Normal) => "EndedNormally",
@@ -173,8 +174,10 @@ impl Shared {
             clock::utc_now().0
         );
         let path = self.data_dir.qmstatus_ini();
-        fs::replace(&path, text.as_bytes(), layout::INI_MODE, Some(self.owner))?;
-        Ok(())
+        if let Err(error) = fs::replace(&path, text.as_bytes(), layout::INI_MODE, Some(self.owner))
+        {
+            self.log(&Message::StatusFileFailed { why: error.to_string() });
+        }
     }
 
     /// Shows role and epoch to the local world, and to the log.

@@ -73,6 +73,11 @@ macro_rules! instance {
     explain "A directory that every queue manager has is gone."
     respond "Restore it; or let strmqm -f make it anew, empty." ;
 
+1419 Warning StatusFileFailed { why: String }
+    "The status file of the queue manager cannot be written: {why}."
+    explain "The file is for people and their scripts. The instance goes on without it; commands do not read it."
+    respond "Make room on the file system of the data directory." ;
+
 1420 Error ActiveElsewhere { qmgr: QmgrName, host: String }
     "Queue manager '{qmgr}' is active on host '{host}', which permits a standby."
     explain "Without -x an instance can only be active, and there is an active instance already."
