@@ -59,7 +59,7 @@ impl Tool for Miqmd {
             patience: env.deadline,
         };
         let report = if self.report { instance::report() } else { Report::default() };
-        let ended = instance::run(&env.host_env()?, &request, report.clone(), env.journal);
+        let ended = instance::run(&env.host_env()?, &request, report.clone(), env.journal, None);
         ended.map(|_| Exit::Done).map_err(|error| {
             let failure = Failure::from(error);
             let lines = failure.lines(env.severity_letter);

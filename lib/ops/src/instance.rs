@@ -3,8 +3,12 @@
 use miqm_qmgr::env::Env;
 use miqm_qmgr::owner;
 use miqm_qmgr::runtime::RuntimeDir;
+use miqm_server::Start;
 use miqm_server::report::StartEvent;
-use miqm_server::{Outcome, Start};
+
+pub use miqm_server::sessions::Phase;
+pub use miqm_server::{Applications, Outcome, WhenActive};
+pub use miqm_sys::clock::utc_now as now;
 use miqm_sys::{fs, proc};
 use miqm_types::QmgrName;
 
@@ -70,10 +74,11 @@ pub(crate) fn prepare(
         errors_dir: env.errors_dir(),
         journal,
         report,
+        when_active: None,
     })
 }
 
-/// Runs an instance until it ends.
+/// Runs an instance until it ends. `when_active` is given what it needs to serve applications.
 ///
 /// # Errors
 ///
@@ -83,8 +88,10 @@ pub fn run(
     request: &StartRequest,
     report: Report,
     journal: bool,
+    when_active: Option<WhenActive>,
 ) -> Result<Outcome, InstanceError> {
     proc::raise_limit_nofile().map_err(StartError::from)?;
-    miqm_server::run(prepare(env, request, report, journal)?)
+    let start = Start { when_active, ..prepare(env, request, report, journal)? };
+    miqm_server::run(start)
         .map_err(|source| InstanceError::Server { qmgr: request.qmgr.clone(), source })
 }

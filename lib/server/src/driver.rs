@@ -3,14 +3,17 @@
 //! The driver's thread does no I/O on shared storage at all, so it can always answer, watch the age of
 //! the hold and stop serving. What touches the storage is done by the [`crate::keeper`].
 
+use std::sync::Weak;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
+use miqm_engine::Engine;
 use miqm_messages::Message;
 use miqm_qmgr::instance::escalation::steps;
 use miqm_qmgr::instance::hold::Loss;
 use miqm_qmgr::instance::role::{Act, Event, Role};
 use miqm_sys::clock::BootInstant;
+use miqm_sys::disk::RealDir;
 use miqm_sys::inflight;
 use miqm_types::Epoch;
 
@@ -19,7 +22,7 @@ use crate::keeper::{EndState, Order};
 use crate::report::StartEvent;
 use crate::sessions::Phase;
 use crate::shared::Shared;
-use crate::{Error, Outcome, notify};
+use crate::{Applications, Error, Outcome, notify};
 
 /// How often the driver looks at the clock, at least.
 const TICK: Duration = Duration::from_millis(200);
@@ -38,7 +41,7 @@ pub(crate) enum Input {
     /// The log has been replayed.
     Replayed { records: u64, in_flight: u64 },
     /// The new epoch has begun.
-    Activated { epoch: Epoch },
+    Activated { epoch: Epoch, engine: Weak<Engine<RealDir>> },
     /// The instance cannot start, or go on starting.
     Failed(Error),
     /// The hold is lost.
@@ -146,9 +149,14 @@ impl Driver {
                 self.shared.report().tell(&StartEvent::Recovered { in_flight });
                 self.shared.log(&Message::LogReplaying { records });
             }
-            Input::Activated { epoch } => {
+            Input::Activated { epoch, engine } => {
                 self.epoch = Some(epoch);
                 self.event(Event::Replayed);
+                if self.role == Role::Active
+                    && let Some(when_active) = &self.shared.when_active
+                {
+                    when_active(Applications { engine, sessions: self.shared.sessions().clone() });
+                }
             }
             Input::Failed(error) => {
                 self.outcome = Some(Err(error));

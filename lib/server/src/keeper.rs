@@ -349,7 +349,7 @@ impl Keeper {
         write_record(&locks.master, &self.shared.record(State::Active, store.epoch()), 0)
             .map_err(|error| Error::Fenced(hold.lose_by(&error)))?;
         self.shared.note_status(store.epoch(), None);
-        self.tell(Input::Activated { epoch: store.epoch() });
+        self.tell(Input::Activated { epoch: store.epoch(), engine: store.engine() });
         Ok(Some(store))
     }
 

@@ -12,14 +12,17 @@
 
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use miqm_engine::Engine;
 use miqm_messages::Message;
 use miqm_qmgr::config::ConfigError;
 use miqm_qmgr::identity::IdentityError;
 use miqm_qmgr::instance::hold::Loss;
 use miqm_qmgr::layout::DataDir;
 use miqm_qmgr::runtime::RuntimeDir;
+use miqm_sys::disk::RealDir;
 use miqm_sys::fs::Owner;
 use miqm_sys::signal::{self, Signals};
 use miqm_sys::{IoError, Op, inflight};
@@ -76,7 +79,21 @@ pub struct Start {
     pub journal: bool,
     /// Where the events of the start are told.
     pub report: Report,
+    /// What serves applications.
+    pub when_active: Option<WhenActive>,
 }
+
+/// What an instance that has become active offers to those who serve applications.
+#[derive(Clone)]
+pub struct Applications {
+    /// The objects and their log. Weak: an application keeps them only during a call.
+    pub engine: Weak<Engine<RealDir>>,
+    /// Where each application signs on, and learns that the instance ends.
+    pub sessions: Sessions,
+}
+
+/// Called once when the instance has become active; must not wait for anything.
+pub type WhenActive = Arc<dyn Fn(Applications) + Send + Sync>;
 
 /// How an instance ended in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,16 +2,16 @@
 
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use miqm_engine::{ChangeError, CheckpointError, Counts, Engine, RecoverError, SnapshotError};
 use miqm_qmgr::config::Settings;
 use miqm_qmgr::instance::hold::{Held, Hold, Loss};
+use miqm_sys::IoError;
 use miqm_sys::clock::{self, BootInstant};
 use miqm_sys::disk::RealDir;
-use miqm_sys::{IoError, Op};
 use miqm_types::{Epoch, Lsn};
 use miqm_wal::{Activation, Identity, Lost, OpenError, Recovery};
 
@@ -21,6 +21,9 @@ use crate::shared::Shared;
 
 /// How often to look whether a checkpoint is due.
 const CHECKPOINT_LOOK: Duration = Duration::from_secs(1);
+
+/// How long calls that are under way when everybody has been cut off may still take.
+const LAST_CALLS: Duration = Duration::from_secs(1);
 
 /// Why the log or the objects cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -123,6 +126,10 @@ impl Store {
         self.engine.log().epoch()
     }
 
+    pub(crate) fn engine(&self) -> Weak<Engine<RealDir>> {
+        Arc::downgrade(&self.engine)
+    }
+
     pub(crate) fn durable(&self) -> Lsn {
         self.engine.log().durable()
     }
@@ -132,10 +139,21 @@ impl Store {
         drop(self.checkpoints.stop);
         // A checkpoint that panicked has left what the one before it left.
         drop(self.checkpoints.thread.join());
-        let engine = Arc::try_unwrap(self.engine).map_err(|_| {
-            let busy = std::io::Error::other("it is still in use");
-            IoError::new(Op::Write, "the log", busy)
-        })?;
+        let mut engine = self.engine;
+        let began = BootInstant::now();
+        let engine = loop {
+            match Arc::try_unwrap(engine) {
+                Ok(engine) => break engine,
+                Err(in_use) if began.elapsed() > LAST_CALLS => {
+                    // A call that does not end, in an end that waits for nobody: the log is left as a
+                    // crash would leave it, and nothing is written to it any more.
+                    in_use.log().abandon();
+                    return Ok(in_use.log().durable());
+                }
+                Err(in_use) => engine = in_use,
+            }
+            clock::sleep(Duration::from_millis(2));
+        };
         Ok(engine.close(end.number())?)
     }
 

@@ -17,7 +17,8 @@ use miqm_types::{InstanceId, LogGeometry, LogType, QmgrId, UtcTime};
 use crate::control::client::Call;
 use crate::control::protocol::{Answer, Ask, EndRequest, Refusal, WireMode};
 use crate::report::Report;
-use crate::{EndState, Error, Outcome, Refused, Start, run};
+use crate::sessions::Phase;
+use crate::{EndState, Error, Outcome, Refused, Start, WhenActive, run};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -39,11 +40,14 @@ impl miqm_wal::Hold for Always {
 }
 
 /// A queue manager without objects, in a temporary directory.
-struct Site(tempfile::TempDir);
+struct Site {
+    dir: tempfile::TempDir,
+    when_active: Option<WhenActive>,
+}
 
 impl Site {
     fn new() -> Self {
-        let site = Self(tempfile::tempdir().unwrap());
+        let site = Self { dir: tempfile::tempdir().unwrap(), when_active: None };
         let (data, log) = (site.data(), site.path("log"));
         for dir in [
             data.path(),
@@ -94,7 +98,7 @@ impl Site {
     }
 
     fn path(&self, below: &str) -> PathBuf {
-        self.0.path().join(below)
+        self.dir.path().join(below)
     }
 
     fn data(&self) -> DataDir {
@@ -118,6 +122,7 @@ impl Site {
             errors_dir: home.join("errors"),
             journal: false,
             report: Report::default(),
+            when_active: self.when_active.clone(),
         };
         let (tell, outcome) = channel();
         std::thread::spawn(move || tell.send(run(start)));
@@ -227,4 +232,55 @@ fn a_lock_file_that_is_replaced_ends_the_active_and_never_makes_two() {
         assert_eq!(two.end(END), Answer::Done);
         two.outcome().unwrap();
     }
+}
+
+/// A quiescing instance waits for those who are connected, lets nobody else in, and can be hurried.
+#[test]
+fn a_controlled_end_waits_for_applications_until_it_is_hurried() {
+    let (tell, told) = channel();
+    let site = Site {
+        when_active: Some(Arc::new(move |applications| tell.send(applications).unwrap())),
+        ..Site::new()
+    };
+    let end = |instance: &Instance, request| {
+        let mut call = Call::new(&instance.runtime.control(), Ask::End(request), SOON).unwrap();
+        assert_eq!(call.answer(Some(SOON)).unwrap(), Some(Answer::Accepted));
+        call
+    };
+
+    let one = site.start("host1", true);
+    let applications = told.recv_timeout(SOON).unwrap();
+    let session = applications.sessions.admit().expect("it serves");
+    let mut waiting = end(&one, END);
+    one.reaches("quiescing");
+    assert!(applications.sessions.admit().is_none());
+    assert_eq!(session.phase(), Phase::Quiescing);
+    assert!(waiting.answer(Some(Duration::from_millis(50))).is_err(), "it waits");
+    drop(session);
+    assert_eq!(waiting.answer(Some(SOON)).unwrap(), Some(Answer::Done));
+    assert_eq!(one.outcome().unwrap().end, EndState::Normal);
+
+    let one = site.start("host1", true);
+    let applications = told.recv_timeout(SOON).unwrap();
+    let session = applications.sessions.admit().expect("it serves");
+    let mut waiting = end(&one, END);
+    one.reaches("quiescing");
+    assert_eq!(one.end(EndRequest { wait: false, ..END }), Answer::Refused(Refusal::Ending));
+    let mut hurried = end(&one, EndRequest { mode: WireMode::Immediate, ..END });
+    one.reaches("ending immediately");
+    assert_eq!(session.phase(), Phase::Ending);
+    drop(session);
+    assert_eq!(waiting.answer(Some(SOON)).unwrap(), Some(Answer::Done));
+    assert_eq!(hurried.answer(Some(SOON)).unwrap(), Some(Answer::Done));
+    assert_eq!(one.outcome().unwrap().end, EndState::Immediate);
+
+    // An application that never goes, and a target time.
+    let one = site.start("host1", true);
+    let applications = told.recv_timeout(SOON).unwrap();
+    let session = applications.sessions.admit().expect("it serves");
+    let target = EndRequest { target_seconds: Some(1), target_preemptive: true, ..END };
+    let mut waiting = end(&one, target);
+    assert_eq!(waiting.answer(Some(SOON)).unwrap(), Some(Answer::Done));
+    assert_eq!(one.outcome().unwrap().end, EndState::Preemptive);
+    drop(session);
 }

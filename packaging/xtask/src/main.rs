@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 mod man;
+mod soak;
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,7 @@ const TASKS: &[Task] = &[
     ("check", "do what continuous integration does", check::run),
     ("completions", "write target/completions: bash, zsh, fish", completions::run),
     ("man", "write target/man from man/*.in and the tables of the commands", man::run),
+    ("soak", "run an instance with a load, for tests of what survives", soak::run),
 ];
 
 fn main() -> anyhow::Result<()> {
