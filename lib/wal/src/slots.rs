@@ -5,16 +5,31 @@ use miqm_format::page::BadPage;
 use miqm_sys::IoError;
 use miqm_sys::clock::utc_now;
 use miqm_sys::disk::{Disk, DiskFile};
+use miqm_types::{Epoch, InstanceId};
 
 use crate::error::{Damage, OpenError, Poison};
+
+/// Which state a slot holds; the greater counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Mark {
+    epoch: Epoch,
+    seq: u64,
+    instance: InstanceId,
+}
+
+impl Mark {
+    fn of(control: &Control) -> Self {
+        Self { epoch: control.epoch, seq: control.seq, instance: control.instance }
+    }
+}
 
 /// The open and locked control file.
 #[derive(Debug)]
 pub(crate) struct ControlFile<F> {
     file: F,
     state: Control,
-    /// The sequence number in each slot; `None` if the slot is damaged.
-    seqs: [Option<u64>; SLOTS],
+    /// What each slot says; `None` if it is damaged.
+    slots: [Option<Mark>; SLOTS],
 }
 
 impl<F: DiskFile> ControlFile<F> {
@@ -24,7 +39,7 @@ impl<F: DiskFile> ControlFile<F> {
         if !file.try_lock_exclusive()? {
             return Err(OpenError::Busy { path: disk.path_of(FILE_NAME) });
         }
-        Ok(Self { file, state, seqs: [None; SLOTS] })
+        Ok(Self { file, state, slots: [None; SLOTS] })
     }
 
     /// Opens, locks and reads the file.
@@ -37,12 +52,12 @@ impl<F: DiskFile> ControlFile<F> {
             return Err(OpenError::Busy { path });
         }
         let slots = read_slots(&file)?;
-        let seqs = [slots[0].as_ref().ok().map(|c| c.seq), slots[1].as_ref().ok().map(|c| c.seq)];
+        let marks = slots.each_ref().map(|slot| slot.as_ref().ok().map(Mark::of));
         let state = newest(slots).map_err(|bad| match bad {
             BadPage::Newer(version) => OpenError::NewerFormat { path, version },
             bad => OpenError::Damaged { path, offset: 0, what: Damage::Page(bad) },
         })?;
-        Ok(Self { file, state, seqs })
+        Ok(Self { file, state, slots: marks })
     }
 
     /// What the file says.
@@ -52,7 +67,7 @@ impl<F: DiskFile> ControlFile<F> {
 
     /// Whether one slot was damaged, or behind, when the file was opened.
     pub(crate) fn uneven(&self) -> bool {
-        self.seqs[0] != self.seqs[1]
+        self.slots[0] != self.slots[1]
     }
 
     /// Changes what the file says, and makes that durable twice. After an error the file is not
@@ -61,25 +76,33 @@ impl<F: DiskFile> ControlFile<F> {
     /// Where the storage lets a former active write, this must not undo what its successor wrote:
     /// whatever is not as it was left shows that there is one.
     pub(crate) fn update(&mut self, change: impl FnOnce(&mut Control)) -> Result<(), Poison> {
-        for slot in read_slots(&self.file)?.into_iter().flatten() {
-            if slot.seq > self.state.seq || slot.epoch > self.state.epoch {
-                let path = self.file.path().to_owned();
-                return Err(Poison::Fenced { path, epoch: slot.epoch });
-            }
-        }
         let mut next = self.state.clone();
         change(&mut next);
         next.seq = self.state.seq + 1;
         next.written = utc_now();
         let bytes = next.encode();
         // The worse slot first: at no moment is the only good one being overwritten.
-        let first = usize::from(self.seqs[0] > self.seqs[1]);
+        let first = usize::from(self.slots[0] > self.slots[1]);
         for slot in [first, 1 - first] {
+            self.check()?;
             self.file.write_at(&bytes, (slot * SLOT_BYTES) as u64)?;
             self.file.sync_data()?;
-            self.seqs[slot] = Some(next.seq);
+            self.slots[slot] = Some(Mark::of(&next));
         }
         self.state = next;
+        Ok(())
+    }
+
+    /// Whether the slots say what they were left with.
+    fn check(&self) -> Result<(), Poison> {
+        for (slot, known) in read_slots(&self.file)?.iter().zip(self.slots) {
+            if let Ok(found) = slot
+                && Some(Mark::of(found)) != known
+            {
+                let path = self.file.path().to_owned();
+                return Err(Poison::Fenced { path, epoch: found.epoch });
+            }
+        }
         Ok(())
     }
 
@@ -105,7 +128,7 @@ pub(crate) fn newest(slots: [Result<Control, BadPage>; SLOTS]) -> Result<Control
         [Err(bad @ BadPage::Newer(_)), _]
         | [_, Err(bad @ BadPage::Newer(_))]
         | [Err(bad), Err(_)] => Err(bad),
-        [Ok(a), Ok(b)] => Ok(if b.seq > a.seq { b } else { a }),
+        [Ok(a), Ok(b)] => Ok(if Mark::of(&b) > Mark::of(&a) { b } else { a }),
         [Ok(one), Err(_)] | [Err(_), Ok(one)] => Ok(one),
     }
 }
