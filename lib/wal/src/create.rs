@@ -36,19 +36,17 @@ pub struct Creation {
 /// # Errors
 ///
 /// [`OpenError::Io`], also if the files exist already; [`OpenError::Log`].
+///
+/// # Panics
+///
+/// If [`Activation::files`] is outside the limits of [`LogGeometry`].
 pub fn create<D: Disk>(
     directory: D,
     active: D,
     creation: &Creation,
     activation: Activation<'_>,
 ) -> Result<Log<D>, OpenError> {
-    let geometry = match activation.files {
-        Some((primary, secondary)) => {
-            LogGeometry::new(creation.geometry.extent_pages(), primary, secondary)
-                .unwrap_or(creation.geometry)
-        }
-        None => creation.geometry,
-    };
+    let geometry = resized(creation.geometry, activation.files);
     let family = Family {
         qmgr: creation.qmgr,
         instance: activation.instance,
@@ -88,6 +86,14 @@ pub fn create<D: Disk>(
     control.update(|_| ()).map_err(|poison| ended(poison, &active))?;
     directory.sync_dir()?;
     Log::begin((directory, active), family, control, supply, activation)
+}
+
+/// The geometry with another number of extents, if it is to change.
+pub(crate) fn resized(geometry: LogGeometry, files: Option<(u16, u16)>) -> LogGeometry {
+    files.map_or(geometry, |(primary, secondary)| {
+        LogGeometry::new(geometry.extent_pages(), primary, secondary)
+            .expect("whoever reads the number of log files checks it")
+    })
 }
 
 /// The way an end of the log before its beginning is told.

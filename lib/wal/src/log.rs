@@ -105,7 +105,8 @@ pub struct Activation<'a> {
     pub instance: InstanceId,
     /// Its hold on the storage.
     pub hold: Arc<dyn Hold>,
-    /// The number of primary and secondary extents from now on, if it is to change.
+    /// The number of primary and secondary extents from now on, if it is to change; within the
+    /// limits of [`miqm_types::LogGeometry`].
     pub files: Option<(u16, u16)>,
     /// The body of the epoch's first record: who begins it, for people.
     pub body: &'a [u8],

@@ -11,9 +11,9 @@ use miqm_format::page::BadPage;
 use miqm_format::record::Record;
 use miqm_sys::IoError;
 use miqm_sys::disk::{Disk, DiskFile};
-use miqm_types::{ExtentNo, LogGeometry, Lsn, QmgrId, QmgrName};
+use miqm_types::{ExtentNo, Lsn, QmgrId, QmgrName};
 
-use crate::create::ended;
+use crate::create::{ended, resized};
 use crate::error::{Damage, LogError, OpenError, Poison, ReplayError};
 use crate::extent::{self, Family, Filling, PAGE};
 use crate::log::{Activation, Log};
@@ -423,6 +423,10 @@ impl<D: Disk> Recovered<D> {
     /// # Errors
     ///
     /// See [`OpenError`]. The next try may succeed, with another epoch.
+    ///
+    /// # Panics
+    ///
+    /// If [`Activation::files`] is outside the limits of [`miqm_types::LogGeometry`].
     pub fn activate(self, activation: Activation<'_>) -> Result<Log<D>, OpenError> {
         let Self { opened, replayed } = self;
         let Opened { directory, active, mut control, needed, leftovers, names, .. } = opened;
@@ -434,13 +438,7 @@ impl<D: Disk> Recovered<D> {
         let highest = names.iter().filter_map(|name| ExtentNo::from_file_name(name)).max();
         let first_extent =
             highest.map_or(before.first_extent, |no| no.max(before.first_extent)).next();
-        let geometry = match activation.files {
-            Some((primary, secondary)) => {
-                LogGeometry::new(before.geometry.extent_pages(), primary, secondary)
-                    .unwrap_or(before.geometry)
-            }
-            None => before.geometry,
-        };
+        let geometry = resized(before.geometry, activation.files);
         let family = Family {
             qmgr: before.qmgr,
             instance: activation.instance,
