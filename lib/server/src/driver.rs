@@ -115,6 +115,8 @@ impl Driver {
 
     /// Runs until the instance has ended.
     pub(crate) fn run(mut self) -> Result<Outcome, Error> {
+        // An instance that was killed here could not say that it serves no more.
+        self.shared.show_serving(false);
         self.publish();
         loop {
             match self.inputs.recv_timeout(TICK) {
