@@ -396,7 +396,10 @@ impl Driver {
                 how: outcome.end.as_str().to_owned(),
             });
         }
-        self.shared.report().finish();
+        if outcome.is_ok() {
+            // Why a start failed is told by whoever knows the exit code and the message for it.
+            self.shared.report().finish();
+        }
         let waited_for = !self.waiters.is_empty();
         for waiter in std::mem::take(&mut self.waiters) {
             drop(waiter.send(Answer::Done));
