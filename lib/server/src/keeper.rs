@@ -25,6 +25,9 @@ use crate::{Error, Refused};
 const FRESH: Duration = Duration::from_millis(40);
 /// How long an instance that finds the locks held, but by nobody who runs, waits for a sign.
 const UNCLEAR_MAX: Duration = Duration::from_secs(2);
+/// How long to look for a free slot: a standby that takes over at this moment leaves its own only when
+/// it has the locks.
+const SLOT_PATIENCE: Duration = Duration::from_millis(500);
 /// How often a waiting standby looks whether its own slot and `master` are still the same files.
 const SLOT_CHECK: Duration = Duration::from_secs(1);
 
@@ -162,7 +165,14 @@ impl Keeper {
             let seen = files.see_master()?;
             match seen.record {
                 LockSlot::Present(record) if seen.held && !record.state.is_end() => {
-                    return self.stand_by(files, settings, &record);
+                    match self.stand_by(files, settings, &record) {
+                        Err(Error::Refused(Refused::TooManyStandbys { .. }))
+                            if began.elapsed() < SLOT_PATIENCE =>
+                        {
+                            clock::sleep(Duration::from_millis(20));
+                        }
+                        found => return found,
+                    }
                 }
                 _ if began.elapsed() < UNCLEAR_MAX => clock::sleep(Duration::from_millis(20)),
                 // Somebody holds the lock and does not say who. Waiting is safe.
