@@ -23,6 +23,8 @@ macro_rules! commands {
 
 commands! {
     addmqinf::Addmqinf,
+    crtmqm::Crtmqm,
+    dltmqm::Dltmqm,
     dspmq::Dspmq,
     dspmqinf::Dspmqinf,
     dspmqver::Dspmqver,
