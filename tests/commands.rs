@@ -1,8 +1,7 @@
 //! Each command for itself.
 
 mod addmqinf;
-mod crtmqm;
-mod dltmqm;
+mod dmpmqlog;
 mod dspmq;
 mod dspmqinf;
 mod dspmqver;

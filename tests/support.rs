@@ -5,7 +5,7 @@ mod golden;
 mod machine;
 
 pub(crate) use golden::golden;
-pub(crate) use machine::Machine;
+pub(crate) use machine::{Machine, Outcome};
 
 use std::path::PathBuf;
 

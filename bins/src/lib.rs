@@ -23,8 +23,7 @@ macro_rules! commands {
 
 commands! {
     addmqinf::Addmqinf,
-    crtmqm::Crtmqm,
-    dltmqm::Dltmqm,
+    dmpmqlog::Dmpmqlog,
     dspmq::Dspmq,
     dspmqinf::Dspmqinf,
     dspmqver::Dspmqver,

@@ -14,14 +14,19 @@ use miqm_format::record::RecordHeader;
 use miqm_qmgr::config::{ConfigError, Settings};
 use miqm_qmgr::env::Env;
 use miqm_qmgr::layout::LogDir;
-use miqm_qmgr::registry::{DefaultQmgr, Registry, RegistryError};
+use miqm_qmgr::registry::{Registry, RegistryError};
 use miqm_sys::disk::RealDir;
 use miqm_sys::lock::{self, Range};
-use miqm_sys::{IoError, fs};
+use miqm_sys::{IoError, Op, fs};
 use miqm_types::{ExtentNo, LogType, Lsn, QmgrName, UtcTime};
-use miqm_wal::{Control, Extent, Item as Found, OpenError, Place, Reader, Record};
+pub use miqm_wal::Control;
+use miqm_wal::{Extent, Item as Found, OpenError, Place, Reader, Record};
 
 pub use content::{Content, Verb};
+/// The version of the control file's format.
+pub use miqm_format::control::VERSION as CONTROL_VERSION;
+/// The version of the records' format.
+pub use miqm_format::record::VERSION as RECORD_VERSION;
 
 /// Whose log is to be shown, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +35,13 @@ pub struct Target {
     pub dir: LogDir,
     /// Whose it must be, if that is known.
     pub name: Option<QmgrName>,
+}
+
+impl Target {
+    /// The log in a directory; `name` is whose it must be, if that is known.
+    pub fn new(dir: &Path, name: Option<QmgrName>) -> Self {
+        Self { dir: LogDir::new(dir), name }
+    }
 }
 
 /// Where a dump begins.
@@ -67,9 +79,6 @@ pub enum DumpError {
     /// The registry has no such queue manager.
     #[error("there is no queue manager {0}")]
     NoSuchQmgr(QmgrName),
-    /// No queue manager was named, and none is the default.
-    #[error("there is no default queue manager")]
-    NoDefault,
     /// The settings of the queue manager cannot be used.
     #[error(transparent)]
     Settings(Box<ConfigError>),
@@ -84,6 +93,8 @@ pub enum DumpError {
     /// The log belongs to another queue manager.
     #[error("{} belongs to queue manager {found}", path.display())]
     Foreign {
+        /// Whose it was to be.
+        qmgr: QmgrName,
         /// The control file.
         path: PathBuf,
         /// Whose it is.
@@ -104,9 +115,14 @@ pub enum DumpError {
         /// The first position that can be shown.
         base: Lsn,
     },
-    /// The log cannot be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
+    /// A newer version of this program wrote the log.
+    #[error("{} has format version {version}", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format version.
+        version: u32,
+    },
     /// The operating system refused.
     #[error(transparent)]
     Io(#[from] IoError),
@@ -183,22 +199,17 @@ pub struct LogDump {
     header: Header,
 }
 
-/// Finds the log of a queue manager, or of the default one.
+/// Finds the log of a queue manager.
 ///
 /// # Errors
 ///
 /// [`DumpError`]: it is not known, or its settings cannot be read.
-pub fn locate(env: &Env, name: Option<&QmgrName>) -> Result<Target, DumpError> {
+pub fn locate(env: &Env, name: &QmgrName) -> Result<Target, DumpError> {
     let registry = Registry::load(env)?;
-    let name = match (name, registry.default_qmgr()) {
-        (Some(name), _) => name.clone(),
-        (None, DefaultQmgr::Name(name)) => name,
-        (None, _) => return Err(DumpError::NoDefault),
-    };
-    let entry = registry.find(&name)?.ok_or_else(|| DumpError::NoSuchQmgr(name.clone()))?;
+    let entry = registry.find(name)?.ok_or_else(|| DumpError::NoSuchQmgr(name.clone()))?;
     let settings = Settings::load(&entry.data_dir().qm_ini())
         .map_err(|error| DumpError::Settings(Box::new(error)))?;
-    Ok(Target { dir: LogDir::new(settings.log.path), name: Some(name) })
+    Ok(Target { dir: LogDir::new(settings.log.path), name: Some(name.clone()) })
 }
 
 impl LogDump {
@@ -219,11 +230,12 @@ impl LogDump {
         }
         let directory = RealDir::open(target.dir.path(), None)?;
         let active = RealDir::open(&target.dir.active(), None)?;
-        let reader = Reader::open(&directory, active)?;
+        let reader = Reader::open(&directory, active).map_err(unreadable)?;
         if let (Some(name), Some(control)) = (&target.name, reader.control())
             && control.name != *name
         {
-            return Err(DumpError::Foreign { path, found: control.name.clone() });
+            let (qmgr, found) = (name.clone(), control.name.clone());
+            return Err(DumpError::Foreign { qmgr, path, found });
         }
         let seq = |slot: &Result<Control, BadPage>| slot.as_ref().map(|c| c.seq).map_err(|e| *e);
         let header = Header {
@@ -327,6 +339,18 @@ impl LogDump {
         let what = slots[bad].as_ref().err()?;
         let offset = (bad * miqm_format::control::SLOT_BYTES) as u64;
         Some(Damage { path, offset, what: format!("slot {}: {what}", bad + 1) })
+    }
+}
+
+/// Why a reader cannot be opened; damage and locks are nothing to it.
+fn unreadable(error: OpenError) -> DumpError {
+    match error {
+        OpenError::Io(error) => DumpError::Io(error),
+        OpenError::NewerFormat { path, version } => DumpError::Newer { path, version },
+        other => {
+            let source = std::io::Error::other(other.to_string());
+            DumpError::Io(IoError::new(Op::Read, "the log", source))
+        }
     }
 }
 

@@ -98,5 +98,20 @@ macro_rules! ids_7000 {
     explain "They had not been committed when the last instance ended."
     respond "No action is needed; their applications have seen an error." ;
 
+7701 Info DumpStarting
+    "The display of the log is starting."
+    explain "The control file comes first, then the records that were selected."
+    respond "No action is needed." ;
+
+7702 Info DumpFinished { records: u64 }
+    "The display of the log has finished: {records} records."
+    explain "Every record that was selected has been shown."
+    respond "No action is needed." ;
+
+7716 Error DumpUnsuccessful
+    "The display of the log has finished unsuccessfully."
+    explain "Something could not be read. What was shown before is as it lies in the log."
+    respond "See the messages before this one." ;
+
     } };
 }

@@ -3,6 +3,36 @@
 macro_rules! log {
     (($($next:ident)*) $($before:tt)*) => { then! { ($($next)*) $($before)*
 
+1310 Error LogPlaceDamaged { path: String, offset: u64, what: String }
+    "'{path}' is damaged at offset {offset}: {what}."
+    explain "What was durable there is not what it was. The display of the log goes on after the damaged place."
+    respond "If recovery needs that place, the queue manager cannot start: restore the file, or the whole queue manager, from a copy. Check the storage with amqmfsck." ;
+
+1312 Error LogNotLinear
+    "Extents of a circular log cannot be selected by number."
+    explain "The files of a circular log are used again, so a number selects nothing that lasts."
+    respond "Start at a position with -s, or at the base of the log with -b." ;
+
+1313 Error LogExtentUnknown { extent: String }
+    "The extent '{extent}' is not part of the log."
+    explain "The log has no file of that number, or the file was prepared and has not been used."
+    respond "Look into the directory of the log for the numbers there are." ;
+
+1314 Error LogStartBelowBase { base: Lsn }
+    "The log begins at {base}, after the position to start at."
+    explain "What a circular log held before that has been overwritten, or will be."
+    respond "Start at a later position, or at the base of the log with -b." ;
+
+1317 Error LogFileNewer { path: String, version: u32 }
+    "'{path}' has format version {version}, which this program does not know."
+    explain "A newer version of this program wrote it."
+    respond "Use the version that wrote it, or a later one." ;
+
+1318 Error LogHeld { path: String }
+    "'{path}' is held by an instance."
+    explain "An instance of the queue manager runs, on this host or on another one, or is starting."
+    respond "End the queue manager first: 'dspmq -x' tells where it runs." ;
+
 1350 Severe LogDamaged { qmgr: QmgrName, path: String, offset: u64, what: String }
     "'{path}' of queue manager '{qmgr}' is damaged at offset {offset}: {what}."
     explain "Bytes that had been made durable are not what they were. The queue manager does not start from them, because work that was acknowledged would be missing. Nothing was changed."

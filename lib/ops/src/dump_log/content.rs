@@ -51,6 +51,45 @@ pub enum Content {
     Bytes(Vec<u8>),
 }
 
+/// Who wrote a kind of record, and what the interface calls it. Kinds of a newer version have a
+/// name that tells their number.
+fn named(kind: Kind) -> (u8, Option<&'static str>) {
+    const LOG: u8 = 0;
+    const OBJECTS: u8 = 1;
+    const QUEUES: u8 = 2;
+    const TRANSACTIONS: u8 = 3;
+    match kind {
+        Kind::EXTENT_START => (LOG, Some("ALM Start Extent")),
+        Kind::EPOCH_START => (LOG, Some("ALM Start Epoch")),
+        Kind::CHECKPOINT_BEGIN => (LOG, Some("ALM Start Checkpoint")),
+        Kind::CHECKPOINT_END => (LOG, Some("ALM End Checkpoint")),
+        Kind::OBJECT_DEFINE => (OBJECTS, Some("AOC Define Object")),
+        Kind::OBJECT_ALTER => (OBJECTS, Some("AOC Change Object")),
+        Kind::OBJECT_DELETE => (OBJECTS, Some("AOC Delete Object")),
+        Kind::QMGR_ATTRIBUTES => (OBJECTS, Some("AOC Change Queue Manager")),
+        Kind::PUT => (QUEUES, Some("AQM Put Message")),
+        Kind::GET => (QUEUES, Some("AQM Get Message")),
+        Kind::COMMIT => (TRANSACTIONS, Some("ATM Transaction Commit")),
+        Kind::BACKOUT => (TRANSACTIONS, Some("ATM Transaction Rollback")),
+        Kind::PREPARE => (TRANSACTIONS, Some("ATM Transaction Prepare")),
+        _ => (u8::MAX, None),
+    }
+}
+
+impl Shown<'_> {
+    /// What the interface calls this type of record.
+    pub fn type_name(&self) -> String {
+        let kind = self.header.kind;
+        named(kind).1.map_or_else(|| kind.to_string(), str::to_owned)
+    }
+
+    /// The number of the part of the queue manager that wrote it: 0 the log, 1 objects, 2 queues,
+    /// 3 transactions, 255 not known.
+    pub fn manager(&self) -> u8 {
+        named(self.header.kind).0
+    }
+}
+
 impl Content {
     /// What a record holds. Never refuses: bytes that are not what they should be are shown as
     /// bytes.
