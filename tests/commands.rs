@@ -1,6 +1,8 @@
 //! Each command for itself.
 
 mod addmqinf;
+mod crtmqm;
+mod dltmqm;
 mod dmpmqlog;
 mod dspmq;
 mod dspmqinf;

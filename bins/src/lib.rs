@@ -23,6 +23,8 @@ macro_rules! commands {
 
 commands! {
     addmqinf::Addmqinf,
+    crtmqm::Crtmqm,
+    dltmqm::Dltmqm,
     dmpmqlog::Dmpmqlog,
     dspmq::Dspmq,
     dspmqinf::Dspmqinf,

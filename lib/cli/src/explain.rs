@@ -3,6 +3,8 @@
 //! A command that gives a situation a number of its own maps it before `?`, or changes the exit of
 //! the [`Failure`] that it gets from here.
 
+mod creation;
+
 use std::path::Path;
 
 use miqm_messages::Message;
@@ -15,6 +17,8 @@ use miqm_ops::{
 use miqm_types::QmgrName;
 
 use crate::{Env, Exit, Failure};
+
+pub use creation::{creation, deletion};
 
 impl Env {
     /// What the operations know of this host.

@@ -3,6 +3,8 @@
 //! Nothing here prints, parses arguments or chooses an exit code. An error is a situation that an
 //! operator acts on; the commands decide what is said about it.
 
+pub mod create;
+pub mod delete;
 pub mod dump_log;
 pub mod end;
 pub mod inf;
@@ -11,7 +13,8 @@ pub mod maintain;
 pub mod start;
 pub mod status;
 
-pub use miqm_qmgr::config::{BadValue, ConfigError};
+pub use miqm_qmgr::autoconf::AutoConfigError;
+pub use miqm_qmgr::config::{BadValue, ConfigError, SecurityPolicy};
 pub use miqm_qmgr::env::{Env, Installation};
 pub use miqm_qmgr::identity::IdentityError;
 pub use miqm_qmgr::instance::hold::Loss;

@@ -1,7 +1,10 @@
 //! Users and groups: who calls, and who the installation's user is.
 
+use std::ffi::CString;
+use std::path::Path;
+
 use nix::errno::Errno;
-use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid, getgroups};
+use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid, getgrouplist, getgroups};
 
 use crate::error::{At, IoError, Op};
 use crate::fs::Owner;
@@ -74,6 +77,31 @@ pub fn mqm_group() -> Result<Option<u32>, IoError> {
     Ok(group.map(|group| group.gid.as_raw()))
 }
 
+/// The number of a group, if there is one of that name.
+///
+/// # Errors
+///
+/// If the group database cannot be read.
+pub fn group_id(name: &str) -> Result<Option<u32>, IoError> {
+    let group = absent_is_none(Group::from_name(name)).at(Op::Query, name.as_ref())?;
+    Ok(group.map(|group| group.gid.as_raw()))
+}
+
+/// The groups that the user database lists for a user; none if it does not know the user.
+///
+/// # Errors
+///
+/// If the database cannot be read.
+pub fn groups_of(uid: u32) -> Result<Vec<u32>, IoError> {
+    let name = Path::new("the user database");
+    let Some(user) = absent_is_none(User::from_uid(Uid::from_raw(uid))).at(Op::Query, name)? else {
+        return Ok(Vec::new());
+    };
+    let login = CString::new(user.name).map_err(std::io::Error::from).at(Op::Query, name)?;
+    let groups = getgrouplist(&login, user.gid).at(Op::Query, name)?;
+    Ok(groups.into_iter().map(Gid::as_raw).collect())
+}
+
 /// A user's name, or its number as text where it has none or the database cannot be read.
 pub fn user_name(uid: u32) -> String {
     match User::from_uid(Uid::from_raw(uid)) {
@@ -115,5 +143,9 @@ mod tests {
         assert_eq!(group_name(0), "root");
         assert_eq!(user_name(3_999_999_999), "3999999999");
         assert!(mqm_user().is_ok() && mqm_group().is_ok());
+        assert_eq!(group_id("root").unwrap(), Some(0));
+        assert_eq!(group_id("no such group").unwrap(), None);
+        assert!(groups_of(0).unwrap().contains(&0));
+        assert_eq!(groups_of(3_999_999_999).unwrap(), []);
     }
 }

@@ -1,0 +1,5 @@
+//! See `crtmqm(1)`.
+
+fn main() -> std::process::ExitCode {
+    miqm_cli::main::<miqm_bins::crtmqm::Crtmqm>()
+}

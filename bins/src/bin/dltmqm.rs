@@ -1,0 +1,5 @@
+//! See `dltmqm(1)`.
+
+fn main() -> std::process::ExitCode {
+    miqm_cli::main::<miqm_bins::dltmqm::Dltmqm>()
+}
