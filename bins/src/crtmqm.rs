@@ -196,7 +196,7 @@ fn say(created: &Created, ui: &mut Ui<'_>) {
     ui.say(&Message::AssociatedWith { installation });
     ui.say(&Message::MakingObjects { qmgr: qmgr.clone() });
     let (made, replaced, failed) = created.objects;
-    ui.say(&Message::ObjectsMade { created: made, replaced, failed });
+    ui.say(&Message::Redefined { created: made, replaced, failed });
     ui.say(&Message::CompletingSetup);
     ui.say(&Message::SetupCompleted);
     if created.is_long {

@@ -43,7 +43,7 @@ fn a_queue_manager_is_created_with_these_words() {
     Directory '[ROOT]/host1/var/qmgrs/QM1' created.
     The queue manager is associated with the installation 'Installation1'.
     Creating or replacing default objects for queue manager 'QM1'.
-    Default objects: 85 created. 0 replaced. 0 failed.
+    Default objects statistics: 85 created. 0 replaced. 0 failed.
     Completing setup.
     Setup completed.
     ");

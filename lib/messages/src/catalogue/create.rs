@@ -18,11 +18,6 @@ macro_rules! create {
     explain "Every queue manager has objects with names that begin with SYSTEM."
     respond "No action is needed." ;
 
-1203 Info ObjectsMade { created: u64, replaced: u64, failed: u64 }
-    "Default objects: {created} created. {replaced} replaced. {failed} failed."
-    explain "The numbers are counted from what was stored."
-    respond "If objects failed, look in the error log of the queue manager." ;
-
 1204 Info CompletingSetup
     "Completing setup."
     explain "What is left of the creation itself is removed."
