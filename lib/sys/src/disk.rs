@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, FallocateFlags, OFlag, PosixFadviseAdvice};
+use nix::fcntl::{FallocateFlags, OFlag, PosixFadviseAdvice};
 use nix::fcntl::{fallocate, open, openat, posix_fadvise};
-use nix::sys::stat::{Mode, fchmod, fstatat};
+use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{Gid, LinkatFlags, Uid, UnlinkatFlags, fchown, fsync, linkat, unlinkat};
 
 use crate::error::{At, IoError, Op};
@@ -289,10 +289,11 @@ impl Disk for RealDir {
         let path = self.path.join(name);
         let _entered = inflight::enter(Op::Stat, &path);
         let own = file.file.metadata().at(Op::Stat, &file.path)?;
-        match fstatat(&self.dir, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
-            Ok(named) => Ok((named.st_dev, named.st_ino) == (own.dev(), own.ino())),
-            Err(Errno::ENOENT) => Ok(false),
-            Err(errno) => Err(IoError::new(Op::Stat, path, errno)),
+        // By the whole path, and not in the open directory: that one may have been renamed away.
+        match std::fs::symlink_metadata(&path) {
+            Ok(named) => Ok((named.dev(), named.ino()) == (own.dev(), own.ino())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(IoError::new(Op::Stat, path, error)),
         }
     }
 

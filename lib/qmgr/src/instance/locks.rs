@@ -10,7 +10,9 @@
 //! still names the file after it was taken.
 //!
 //! This module touches nothing in the data directory but the three lock files. On a caching mount, a
-//! listing or a look at another file by a standby makes the next active read truncated files.
+//! listing or a look at another file by a standby makes the next active read truncated files. Only before
+//! a missing lock file is made anew it looks whether there is an identity file, which never changes:
+//! under a mount that has gone, an empty directory must not become a second queue manager.
 
 use miqm_sys::fs::File;
 use std::path::{Path, PathBuf};
@@ -19,6 +21,8 @@ use std::sync::Arc;
 use miqm_format::lockrec::{LOCK_RECORD_BYTES, LockRecord, LockSlot};
 use miqm_sys::lock::{LockedFile, Range};
 use miqm_sys::{IoError, fs};
+
+use crate::layout::DataDir;
 
 /// Mode of a lock file.
 const MODE: u32 = 0o660;
@@ -80,6 +84,8 @@ impl LockFiles {
         let path = self.path(name);
         match fs::open_rw(&path) {
             Err(error) if error.is_not_found() => {
+                // Not in a directory that is no queue manager's: the mount may have gone.
+                drop(fs::lstat(&DataDir::new(&self.dir).identity())?);
                 match fs::create_new(&path, MODE, Some(self.owner)) {
                     // Another instance was quicker.
                     Err(error) if error.is_already_there() => fs::open_rw(&path),
