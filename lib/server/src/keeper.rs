@@ -104,11 +104,7 @@ enum Waited {
 impl Keeper {
     /// Lives until the instance has let everything go.
     pub(crate) fn run(self) {
-        let last = match self.live() {
-            Ok(()) => Input::Released,
-            Err(Error::Fenced(loss)) => Input::Lost(loss),
-            Err(error) => Input::Failed(error),
-        };
+        let last = self.live().map_or_else(ended, |()| Input::Released);
         self.tell(last);
     }
 
@@ -378,19 +374,36 @@ impl Keeper {
 
     /// Proves the hold again and again until the driver orders the end.
     fn serve(&self, taken: Taken, settings: &Settings) -> Result<(), Error> {
-        let Taken { locks, hold, store } = &taken;
-        let (end, switchover) = loop {
+        let (end, switchover) = match self.prove(&taken, settings) {
+            Ok(Some(ordered)) => ordered,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                self.tell(ended(error));
+                // The locks stay until the driver has stopped serving: nobody else may begin before.
+                while self.orders.recv().is_ok() {}
+                return Ok(());
+            }
+        };
+        self.release(taken, end, switchover)
+    }
+
+    /// Proves the hold again and again, until the end is ordered or the driver is gone.
+    fn prove(
+        &self,
+        Taken { locks, hold, store }: &Taken,
+        settings: &Settings,
+    ) -> Result<Option<(EndState, bool)>, Error> {
+        loop {
             match self.orders.recv_timeout(settings.locks.hold_check_interval) {
-                Ok(Order::Release { end, switchover }) => break (end, switchover),
+                Ok(Order::Release { end, switchover }) => return Ok(Some((end, switchover))),
                 Ok(Order::Replay) => {}
                 Err(RecvTimeoutError::Timeout) => {
                     let shown = (State::Active, store.epoch(), store.durable());
                     self.check(hold, locks, Some(store), shown)?;
                 }
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
             }
-        };
-        self.release(taken, end, switchover)
+        }
     }
 
     /// Writes the last records and lets everything go.
@@ -426,6 +439,14 @@ impl Keeper {
             Some((hold, store)) => Ok(Taken { locks, hold, store }),
             None => Err(Refused::RunsHere.into()),
         }
+    }
+}
+
+/// What the driver hears of an error.
+fn ended(error: Error) -> Input {
+    match error {
+        Error::Fenced(loss) => Input::Lost(loss),
+        error => Input::Failed(error),
     }
 }
 
