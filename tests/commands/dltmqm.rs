@@ -82,3 +82,108 @@ fn a_queue_manager_of_another_installation_is_refused() {
     let said = machine.run("dltmqm Q").code(62);
     assert!(said.stderr.starts_with("AMQ1122E: "), "{}", said.stderr);
 }
+
+/// A queue manager on shared directories that two hosts know.
+fn pair() -> (Machine, Machine) {
+    let one = Machine::new();
+    one.run("crtmqm -lf 64 -md [SHARED] -ld [SHARED] Q").success();
+    let two = one.beside("host2");
+    let root = one.shared().parent().expect("a root").display().to_string();
+    let command = one.run("dspmqinf -o command Q").success().stdout;
+    two.run(command.replace("[ROOT]", &root).trim_end()).success();
+    (one, two)
+}
+
+#[test]
+fn a_queue_manager_that_runs_anywhere_is_not_deleted() {
+    let (one, two) = pair();
+    one.run("strmqm -x Q").success();
+    let said = two.run("dltmqm Q").code(27);
+    insta::assert_snapshot!(said.stderr, @"AMQ1216E: '[ROOT]/shared/Q/master' of queue manager 'Q' is locked by an instance.");
+    two.run("strmqm -x Q").code(30);
+    for (machine, line, code, id) in [
+        (&one, "dltmqm Q", 5, "AMQ7005E: "),
+        (&one, "rmvmqinf Q", 5, "AMQ7005E: "),
+        (&two, "dltmqm Q", 26, "AMQ1423E: "),
+        (&two, "rmvmqinf Q", 26, "AMQ1423E: "),
+    ] {
+        let said = machine.run(line).code(code);
+        assert!(said.stderr.starts_with(id), "{line}: {}", said.stderr);
+    }
+    let shown = |machine: &Machine| machine.run("dspmq -x -o status -o standby").code(0).stdout;
+    let instances = "    INSTANCE(host1) MODE(Active)\n    INSTANCE(host2) MODE(Standby)\n";
+    let name = format!("{:<58}", "QMNAME(Q)");
+    assert_eq!(shown(&one), format!("{name}STATUS(Running) STANDBY(Permitted)\n{instances}"));
+    assert_eq!(
+        shown(&two),
+        format!("{name}STATUS(Running as standby) STANDBY(Permitted)\n{instances}")
+    );
+    let said = one.run("dspmq -a -n -c").code(5).stdout;
+    assert!(said.starts_with(&format!("{name}STATUS(RUNNING)\n    PID(")), "{said}");
+
+    one.run("endmqm -i Q").code(0);
+    // The standby ends with the active; until it has, its lock is in the way.
+    for _ in 0..100 {
+        if two.run("dspmq").success().stdout.contains("Ended immediately") {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    two.run("dltmqm Q").success();
+    assert_eq!(fs::read_dir(one.shared()).unwrap().count(), 0);
+    let said = one.run("dltmqm Q").code(25);
+    assert!(said.stderr.starts_with("AMQ1115E: "), "{}", said.stderr);
+    one.run("rmvmqinf Q").success();
+}
+
+#[test]
+fn a_killed_instance_ended_unexpectedly_and_can_be_deleted() {
+    let (one, two) = pair();
+    one.run("strmqm Q").success();
+    assert!(
+        two.run("dspmq -o standby -x")
+            .success()
+            .stdout
+            .ends_with("STANDBY(Not permitted)\n    INSTANCE(host1) MODE(Active)\n")
+    );
+    let said = one.run("dspmq -c").success().stdout;
+    let pid = said.split("PID(").nth(1).unwrap().split(')').next().unwrap();
+    std::process::Command::new("kill").args(["-9", pid]).status().unwrap();
+    for _ in 0..100 {
+        if two.run("dspmq").success().stdout.contains("Ended unexpectedly") {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(one.run("dspmq -x").success().stdout.ends_with("STATUS(Ended unexpectedly)\n"));
+    one.run("dltmqm Q").success();
+    assert_eq!(fs::read_dir(one.shared()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_start_applies_automatic_settings_anew() {
+    let machine = Machine::new();
+    let auto = machine.shared().join("auto.ini");
+    let write = |lease: u32| {
+        fs::write(&auto, format!("TuningParameters:\n   LeaseTime={lease}\n")).unwrap();
+    };
+    let settings = || fs::read_to_string(machine.path("qmgrs/Q/qm.ini")).unwrap();
+    write(60);
+    machine.run("crtmqm -lf 64 -ii [SHARED]/auto.ini Q").success();
+    assert!(settings().contains("LeaseTime=60\n"));
+    write(70);
+    machine.run("strmqm Q").success();
+    assert!(settings().contains("LeaseTime=70\n"));
+    machine.run("endmqm -i Q").code(0);
+    write(1);
+    let said = machine.run("strmqm Q").code(71);
+    assert!(
+        said.stderr.contains("AMQ1101E: Line 2 of ") || said.stderr.contains("LeaseTime"),
+        "{}",
+        said.stderr
+    );
+    fs::remove_file(&auto).unwrap();
+    machine.run("strmqm Q").success();
+    machine.run("endmqm -i Q").code(0);
+    machine.run("dltmqm Q").success();
+}

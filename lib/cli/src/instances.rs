@@ -82,6 +82,7 @@ fn server_failure(error: ServerError, qmgr: QmgrName) -> Failure {
         }
         ServerError::Identity(error) => error.into(),
         ServerError::Config(error) => (*error).into(),
+        ServerError::Auto(error) => (*error).into(),
         ServerError::Store(error) => store_failure(error, qmgr),
         ServerError::MissingDirectory(path) => {
             let path = path.display().to_string();

@@ -8,10 +8,11 @@
 use std::path::{Path, PathBuf};
 
 use miqm_format::stanza::{BadEdit, BadStanza, Document, FILE_BYTES_MAX, Stanza};
-use miqm_sys::fs::Owner;
+use miqm_sys::fs::{Owner, Presence};
 use miqm_sys::{IoError, fs};
 
-use crate::layout::{DataDir, INI_MODE};
+use crate::config::{self, ConfigError, Settings};
+use crate::layout::{DIR_MODE, DataDir, INI_MODE};
 
 /// Why automatic ini files cannot be applied.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +54,9 @@ pub enum AutoConfigError {
         /// The attribute.
         key: String,
     },
+    /// The settings as they stand, or as they would become, cannot be right.
+    #[error(transparent)]
+    Settings(#[from] Box<ConfigError>),
     /// A value with its variables cannot stand in an ini file.
     #[error("{} sets something that an ini file cannot hold", file.display())]
     Edit {
@@ -183,20 +187,37 @@ fn substituted(value: &str, variables: &[(String, String)]) -> Result<String, St
 ///
 /// [`IoError`] if one cannot be written.
 pub fn keep(data: &DataDir, files: &[AutoFile], owner: Owner) -> Result<(), IoError> {
-    for name in kept_names(data)? {
-        fs::remove_file(&data.autocfg().join(name))?;
+    let dir = data.autocfg();
+    if fs::presence(&dir)? == Presence::Absent {
+        fs::make_dir(&dir, DIR_MODE, Some(owner))?;
     }
     for (number, file) in files.iter().enumerate() {
-        let path = data.autocfg().join(format!("ini-{number:04}.ini"));
-        fs::replace(&path, &file.bytes, INI_MODE, Some(owner))?;
+        fs::replace(&copy_path(data, number), &file.bytes, INI_MODE, Some(owner))?;
+    }
+    for number in files.len().. {
+        match fs::remove_file(&copy_path(data, number)) {
+            Err(error) if error.is_not_found() => break,
+            removed => removed?,
+        }
     }
     Ok(())
 }
 
-fn kept_names(data: &DataDir) -> Result<Vec<String>, IoError> {
-    let names = fs::list(&data.autocfg())?;
-    let kept = |name: &String| name.starts_with("ini-");
-    Ok(names.into_iter().filter_map(|name| name.into_string().ok()).filter(kept).collect())
+fn copy_path(data: &DataDir, number: usize) -> PathBuf {
+    data.autocfg().join(format!("ini-{number:04}.ini"))
+}
+
+/// The copies that were kept. The directory is not listed: a standby must not list anything.
+fn kept(data: &DataDir) -> Result<Vec<AutoFile>, IoError> {
+    let mut files = Vec::new();
+    loop {
+        let path = copy_path(data, files.len());
+        match fs::read_limited(&path, FILE_BYTES_MAX) {
+            Ok(bytes) => files.push(AutoFile { path, bytes }),
+            Err(error) if error.is_not_found() => return Ok(files),
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// What was applied at a start.
@@ -205,43 +226,61 @@ pub struct Applied {
     /// Whether `qm.ini` was changed.
     pub changed: bool,
     /// Why the source could not be read, if the kept copies were applied in its place.
-    pub from_copies: Option<AutoConfigError>,
+    pub from_copies: Option<Box<AutoConfigError>>,
 }
 
-/// Applies the automatic files of a queue manager before it becomes active. To be called with its
-/// locks held, by the only instance that may write `qm.ini`; `None` if it has none.
+/// `qm.ini` with its automatic files merged into it.
+struct Merged {
+    document: Document,
+    files: Vec<AutoFile>,
+    applied: Applied,
+}
+
+/// `None` if the queue manager has no automatic files.
+fn merged(data: &DataDir, settings: &Settings) -> Result<Option<Merged>, AutoConfigError> {
+    let Some(source) = &settings.auto_ini else { return Ok(None) };
+    let (files, from_copies) = match read(source) {
+        Ok(files) => (files, None),
+        Err(why) => (kept(data)?, Some(Box::new(why))),
+    };
+    let mut document = config::load_document(&data.qm_ini()).map_err(Box::new)?;
+    let changed = apply(&mut document, &files, &settings.variables)?;
+    Ok(Some(Merged { document, files, applied: Applied { changed, from_copies } }))
+}
+
+/// The settings that count from the next start on: those of `qm.ini`, with those of the automatic
+/// files. Changes nothing.
 ///
 /// # Errors
 ///
-/// [`AutoConfigError`] if a file says what cannot be; nothing is changed then.
-pub fn at_start(
-    data: &DataDir,
-    source: Option<&Path>,
-    variables: &[(String, String)],
-    owner: Owner,
-) -> Result<Option<Applied>, AutoConfigError> {
-    let Some(source) = source else { return Ok(None) };
-    let (files, from_copies) = match read(source) {
-        Ok(files) => (files, None),
-        Err(why) => {
-            let names = kept_names(data)?;
-            let read_all: Result<Vec<_>, AutoConfigError> =
-                names.iter().map(|name| read(&data.autocfg().join(name))).collect();
-            (read_all?.into_iter().flatten().collect(), Some(why))
-        }
-    };
-    let path = data.qm_ini();
-    let bytes = fs::read_limited(&path, FILE_BYTES_MAX)?;
-    let mut document = Document::parse(&bytes)
-        .map_err(|source| AutoConfigError::Syntax { file: path.clone(), source })?;
-    let changed = apply(&mut document, &files, variables)?;
-    if changed {
-        fs::replace(&path, &document.to_bytes(), INI_MODE, Some(owner))?;
+/// [`AutoConfigError`].
+pub fn effective(data: &DataDir) -> Result<Settings, AutoConfigError> {
+    let settings = Settings::load(&data.qm_ini()).map_err(Box::new)?;
+    match merged(data, &settings)? {
+        None => Ok(settings),
+        Some(merged) => Ok(Settings::of(&merged.document, &data.qm_ini()).map_err(Box::new)?),
     }
-    if from_copies.is_none() {
+}
+
+/// Writes the settings that [`effective`] has read into `qm.ini`, and keeps copies of the automatic
+/// files; `None` if there are none. Only for the instance that has the queue manager's locks.
+///
+/// # Errors
+///
+/// [`AutoConfigError`]; `qm.ini` is not changed then.
+pub fn at_start(data: &DataDir, owner: Owner) -> Result<Option<Applied>, AutoConfigError> {
+    let settings = Settings::load(&data.qm_ini()).map_err(Box::new)?;
+    let Some(Merged { document, files, applied }) = merged(data, &settings)? else {
+        return Ok(None);
+    };
+    Settings::of(&document, &data.qm_ini()).map_err(Box::new)?;
+    if applied.changed {
+        fs::replace(&data.qm_ini(), &document.to_bytes(), INI_MODE, Some(owner))?;
+    }
+    if applied.from_copies.is_none() {
         keep(data, &files, owner)?;
     }
-    Ok(Some(Applied { changed, from_copies }))
+    Ok(Some(applied))
 }
 
 #[cfg(test)]
@@ -305,5 +344,36 @@ mod tests {
             assert!(matches!(applied("", &auto, &[]), Err(AutoConfigError::Variable { .. })));
         }
         assert!(matches!(applied("", "A\n", &[]), Err(AutoConfigError::Syntax { .. })));
+    }
+
+    #[test]
+    fn a_start_applies_what_the_files_say_now_or_said_last() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDir::new(dir.path().join("Q"));
+        std::fs::create_dir_all(data.autocfg()).unwrap();
+        let auto = dir.path().join("auto.ini");
+        let lease = |text: &str| {
+            std::fs::write(&auto, format!("TuningParameters:\n   LeaseTime={text}\n")).unwrap();
+        };
+        lease("60");
+        let text = format!("Log:\n   LogPath=/l/\nAutoConfig:\n   IniConfig={}\n", auto.display());
+        std::fs::write(data.qm_ini(), &text).unwrap();
+        let caller = miqm_sys::user::caller().unwrap();
+        let owner = Owner { uid: caller.uid, gid: caller.gid };
+        let seconds = || effective(&data).unwrap().locks.lease.as_secs();
+        assert_eq!(seconds(), 60);
+        assert_eq!(std::fs::read_to_string(data.qm_ini()).unwrap(), text, "only looked at");
+        let applied = at_start(&data, owner).unwrap().unwrap();
+        assert!(applied.changed && applied.from_copies.is_none());
+        assert!(!at_start(&data, owner).unwrap().unwrap().changed);
+        std::fs::remove_file(&auto).unwrap();
+        assert_eq!(seconds(), 60);
+        assert!(at_start(&data, owner).unwrap().unwrap().from_copies.is_some());
+        lease("1");
+        assert!(matches!(effective(&data), Err(AutoConfigError::Settings(_))));
+        assert!(at_start(&data, owner).is_err());
+        lease("70");
+        at_start(&data, owner).unwrap();
+        assert_eq!(Settings::load(&data.qm_ini()).unwrap().locks.lease.as_secs(), 70);
     }
 }

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use miqm_engine::Engine;
 use miqm_messages::Message;
+use miqm_qmgr::autoconf::AutoConfigError;
 use miqm_qmgr::config::ConfigError;
 use miqm_qmgr::identity::IdentityError;
 use miqm_qmgr::instance::hold::Loss;
@@ -136,6 +137,9 @@ pub enum Error {
     /// The settings cannot be used.
     #[error(transparent)]
     Config(Box<ConfigError>),
+    /// An automatic ini file cannot be used.
+    #[error(transparent)]
+    Auto(Box<AutoConfigError>),
     /// A directory of the queue manager is not there, and was not to be made anew.
     #[error("{} does not exist", .0.display())]
     MissingDirectory(PathBuf),
@@ -153,6 +157,15 @@ pub enum Error {
 impl From<ConfigError> for Error {
     fn from(error: ConfigError) -> Self {
         Self::Config(Box::new(error))
+    }
+}
+
+impl From<AutoConfigError> for Error {
+    fn from(error: AutoConfigError) -> Self {
+        match error {
+            AutoConfigError::Settings(error) => Self::Config(error),
+            error => Self::Auto(Box::new(error)),
+        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! What the threads of an instance have in common.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use miqm_format::lockrec::{LockRecord, State};
 use miqm_messages::Message;
+use miqm_qmgr::autoconf;
 use miqm_qmgr::config::Settings;
 use miqm_qmgr::identity::Identity;
 use miqm_qmgr::instance::hold::Hold;
@@ -30,6 +31,8 @@ struct Inner {
     log: EventLog,
     sessions: Sessions,
     identity: Mutex<Option<Identity>>,
+    /// Whether it was said which settings are not known.
+    warned: Once,
     error_log_bytes: AtomicU64,
     hold: Mutex<Option<Hold>>,
     instance: InstanceId,
@@ -57,6 +60,7 @@ impl Shared {
             log,
             sessions,
             identity: Mutex::new(None),
+            warned: Once::new(),
             error_log_bytes: AtomicU64::new(0),
             hold: Mutex::new(None),
             instance: InstanceId(random::bytes16()?),
@@ -100,13 +104,22 @@ impl Shared {
         let file = self.data_dir.identity();
         let identity = Identity::expect(&file, &self.qmgr, self.expected_id)?;
         *lock(&self.0.identity) = Some(identity);
-        let settings = Settings::load(&self.data_dir.qm_ini())?;
+        let settings = autoconf::effective(&self.data_dir)?;
+        self.0.warned.call_once(|| {
+            for unknown in &settings.unknown {
+                self.log(&Message::AttributeNotKnown {
+                    attribute: unknown.key.clone().unwrap_or_else(|| unknown.stanza.clone()),
+                    file: self.data_dir.qm_ini().display().to_string(),
+                    line: unknown.line as u64,
+                });
+            }
+        });
         self.0.error_log_bytes.store(settings.error_log_bytes_max, Ordering::Relaxed);
         Ok(settings)
     }
 
-    /// Makes sure that the directories of the queue manager are there. Only after the locks were
-    /// taken: a standby looks at nothing but the lock files.
+    /// Makes sure that the directories of the queue manager are there, and that its settings are those
+    /// of its automatic files. Only after the locks were taken: a standby looks at nothing but the lock files.
     pub(crate) fn check_directories(&self) -> Result<(), Error> {
         for dir in [self.data_dir.objects(), self.data_dir.queues(), self.data_dir.errors()] {
             if fs::presence(&dir)? == fs::Presence::Absent {
@@ -116,6 +129,11 @@ impl Shared {
                 fs::make_dir(&dir, layout::DIR_MODE, Some(self.owner))?;
                 fs::sync_dir(self.data_dir.path())?;
             }
+        }
+        let applied = autoconf::at_start(&self.data_dir, self.owner)?;
+        if let Some(why) = applied.and_then(|applied| applied.from_copies) {
+            let why = why.to_string();
+            self.log(&Message::AutoFromCopies { qmgr: self.qmgr().clone(), why });
         }
         Ok(())
     }

@@ -44,6 +44,7 @@ impl From<AutoConfigError> for Failure {
     fn from(error: AutoConfigError) -> Self {
         let message = match error {
             AutoConfigError::Io(error) => return error.into(),
+            AutoConfigError::Settings(error) => return (*error).into(),
             AutoConfigError::Nothing { path } => Message::NoAutoFiles { path: shown(&path) },
             AutoConfigError::Syntax { file, source } => Message::BadLine {
                 file: shown(&file),

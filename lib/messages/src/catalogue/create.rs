@@ -18,6 +18,11 @@ macro_rules! create {
     explain "Every queue manager has objects with names that begin with SYSTEM."
     respond "No action is needed." ;
 
+1203 Warning AutoFromCopies { qmgr: QmgrName, why: String }
+    "The automatic settings of queue manager '{qmgr}' come from the copies in its data directory: {why}."
+    explain "The file or directory that the stanza AutoConfig names cannot be read on this host, so what was applied at the last start was applied again."
+    respond "Put the automatic files where the stanza says on every host." ;
+
 1204 Info CompletingSetup
     "Completing setup."
     explain "What is left of the creation itself is removed."
