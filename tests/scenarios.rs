@@ -1,3 +1,4 @@
 //! Stories over several commands and hosts.
 
 mod storage_faults;
+mod tutorial;

@@ -3,6 +3,7 @@
 pub(crate) mod faultfs;
 mod golden;
 mod machine;
+pub(crate) mod pair;
 
 pub(crate) use golden::golden;
 pub(crate) use machine::{Machine, Outcome};

@@ -52,7 +52,9 @@ pub struct Strmqm {
 
 fn command_level(text: &str) -> Result<u16, String> {
     let number = text.strip_prefix("CMDLEVEL=").ok_or("it must be of the form CMDLEVEL=LEVEL")?;
-    number.parse().map_err(|_| "the level must be a number".to_owned())
+    let number: u64 = number.parse().map_err(|_| "the level must be a number".to_owned())?;
+    // What is too large for a level is out of range, not a bad option.
+    Ok(u16::try_from(number).unwrap_or(u16::MAX))
 }
 
 impl Tool for Strmqm {

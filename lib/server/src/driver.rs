@@ -154,6 +154,8 @@ impl Driver {
             Input::Activated { epoch, engine } => {
                 self.epoch = Some(epoch);
                 self.event(Event::Replayed);
+                let qmgr = self.shared.qmgr().clone();
+                self.shared.log(&Message::InstanceActive { qmgr, epoch });
                 if self.role == Role::Active
                     && let Some(when_active) = &self.shared.when_active
                 {
@@ -161,6 +163,10 @@ impl Driver {
                 }
             }
             Input::Failed(error) => {
+                self.shared.log(&Message::StartFailed {
+                    qmgr: self.shared.qmgr().clone(),
+                    why: error.to_string(),
+                });
                 self.outcome = Some(Err(error));
                 self.event(Event::CannotStart);
             }
@@ -219,11 +225,11 @@ impl Driver {
         let epoch = self.epoch.expect("an epoch has begun before anything is served");
         self.shared.sessions().enter(Phase::Open);
         self.shared.show_serving(true);
+        // Whoever is told that it serves may look at once.
+        self.publish();
         notify::ready();
         self.shared.report().tell(&StartEvent::Active { epoch: epoch.0 });
         self.shared.report().finish();
-        let qmgr = self.shared.qmgr().clone();
-        self.shared.log(&Message::InstanceActive { qmgr, epoch });
     }
 
     fn leave(&mut self, phase: Phase) {
@@ -395,6 +401,8 @@ impl Driver {
                 qmgr: self.shared.qmgr().clone(),
                 how: outcome.end.as_str().to_owned(),
             });
+            // After an error, whoever runs the instance says more.
+            self.shared.report().finish();
         }
         if outcome.is_ok() {
             // Why a start failed is told by whoever knows the exit code and the message for it.
