@@ -7,7 +7,7 @@ use crate::support::pair::{Pair, wait_until};
 const SOON: Duration = Duration::from_secs(20);
 
 fn shown(lines: &[&str]) -> String {
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    [&lines.join("\n"), "\n"].concat()
 }
 
 /// The first line of `dspmq -x`, and its instance lines.

@@ -85,7 +85,7 @@ impl LockFiles {
         match fs::open_rw(&path) {
             Err(error) if error.is_not_found() => {
                 // Not in a directory that is no queue manager's: the mount may have gone.
-                drop(fs::lstat(&DataDir::new(&self.dir).identity())?);
+                fs::lstat(&DataDir::new(&self.dir).identity())?;
                 match fs::create_new(&path, MODE, Some(self.owner)) {
                     // Another instance was quicker.
                     Err(error) if error.is_already_there() => fs::open_rw(&path),
