@@ -1,5 +1,6 @@
 //! The tutorial of active/standby queue managers, end to end, every line and exit code.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::support::pair::{Pair, wait_until};
@@ -14,7 +15,7 @@ fn shown(lines: &[&str]) -> String {
 fn status(state: &str, instances: &[(&str, &str)]) -> String {
     let mut text = format!("{:<58}STATUS({state})\n", "QMNAME(QM1)");
     for (host, mode) in instances {
-        text += &format!("    INSTANCE({host}) MODE({mode})\n");
+        writeln!(text, "    INSTANCE({host}) MODE({mode})").expect("a string takes all");
     }
     text
 }
@@ -74,7 +75,7 @@ fn the_tutorial_works_as_written() {
     assert_eq!(two.run("dspmq -x").success().stdout, status("Running as standby", &both));
 
     // Kill the active, find the standby serving.
-    pair.kill(one);
+    Pair::kill(one);
     wait_until(SOON, "host2 serves", || {
         two.run("dspmq -x").success().stdout == status("Running", &[("host2", "Active")])
     });

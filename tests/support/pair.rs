@@ -33,21 +33,15 @@ impl Pair {
     pub(crate) fn created() -> Self {
         let pair = Self::new();
         drop(pair.one.run("crtmqm -lf 64 -ld [SHARED]/logs -md [SHARED]/qmgrs QM1").success());
-        pair.add(&pair.two);
+        add(&pair.two);
         pair
     }
 
     /// One more host that knows `QM1`.
     pub(crate) fn third(&self) -> Machine {
         let three = self.one.beside("host3");
-        self.add(&three);
+        add(&three);
         three
-    }
-
-    fn add(&self, host: &Machine) {
-        let line = "addmqinf -s QueueManager -v Name=QM1 -v Directory=QM1 -v Prefix=/var/mqm \
-                    -v DataPath=[SHARED]/qmgrs/QM1";
-        drop(host.run(line).success());
     }
 
     /// The process of the instance on a host.
@@ -59,9 +53,15 @@ impl Pair {
     }
 
     /// Ends the instance on a host with SIGKILL.
-    pub(crate) fn kill(&self, host: &Machine) {
+    pub(crate) fn kill(host: &Machine) {
         signal(Self::pid(host), "KILL");
     }
+}
+
+fn add(host: &Machine) {
+    let line = "addmqinf -s QueueManager -v Name=QM1 -v Directory=QM1 -v Prefix=/var/mqm \
+                -v DataPath=[SHARED]/qmgrs/QM1";
+    drop(host.run(line).success());
 }
 
 /// Sends a signal to a process.

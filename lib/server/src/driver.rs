@@ -74,6 +74,7 @@ pub(crate) struct Driver {
     outcome: Option<Result<Outcome, Error>>,
     next_watchdog: Option<(BootInstant, Duration)>,
     told_waiting: u64,
+    told_connections: u64,
     multi_instance: bool,
 }
 
@@ -109,6 +110,7 @@ impl Driver {
             outcome: None,
             next_watchdog,
             told_waiting: 0,
+            told_connections: 0,
             multi_instance,
         }
     }
@@ -323,6 +325,11 @@ impl Driver {
     }
 
     fn tick(&mut self) {
+        let connections = self.shared.sessions().count();
+        if connections != self.told_connections && self.outcome.is_none() {
+            self.told_connections = connections;
+            notify::status(&self.sentence());
+        }
         self.watch_hold();
         self.hurry();
         self.say_what_is_waited_for();
@@ -357,8 +364,8 @@ impl Driver {
         let seconds = stuck.elapsed.as_secs();
         if seconds > self.told_waiting {
             let what = format!("{} {}", stuck.op.as_str(), stuck.path.display());
+            // Not a reason to extend the start: nothing waits for ever on a dead mount.
             self.shared.report().tell(&StartEvent::Waiting { seconds, what });
-            notify::extend_timeout(Duration::from_secs(30));
         }
         self.told_waiting = seconds;
     }
