@@ -262,7 +262,7 @@ impl RuntimeDir {
     ///
     /// If it cannot be replaced.
     pub fn write_status(&self, status: &LocalStatus, owner: Owner) -> Result<(), IoError> {
-        fs::replace(&self.status_file(), &status.to_bytes(), INI_MODE, Some(owner))
+        fs::replace_volatile(&self.status_file(), &status.to_bytes(), INI_MODE, Some(owner))
     }
 
     /// Replaces the file that says whether the instance serves. Only the instance itself does.
@@ -272,7 +272,7 @@ impl RuntimeDir {
     /// If it cannot be replaced.
     pub fn write_role(&self, serves: bool, owner: Owner) -> Result<(), IoError> {
         let text: &[u8] = if serves { b"1\n" } else { b"0\n" };
-        fs::replace(&self.role_file(), text, INI_MODE, Some(owner))
+        fs::replace_volatile(&self.role_file(), text, INI_MODE, Some(owner))
     }
 }
 

@@ -354,8 +354,9 @@ impl Keeper {
         let store = recovered.activate(&self.shared, hold)?;
         write_record(&locks.master, &self.shared.record(State::Active, store.epoch()), 0)
             .map_err(|error| Error::Fenced(hold.lose_by(&error)))?;
-        self.shared.note_status(store.epoch(), None);
         self.tell(Input::Activated { epoch: store.epoch(), engine: store.engine() });
+        // For people; applications need not wait for it.
+        self.shared.note_status(store.epoch(), None);
         Ok(Some(store))
     }
 

@@ -21,7 +21,7 @@ pub use file::{
     allocate, close, create_new, open_read, open_read_following, open_rw, read_at, read_limited,
     read_limited_following, set_len, sync_all, sync_data, write_all_at,
 };
-pub use replace::replace;
+pub use replace::{replace, replace_volatile};
 pub use tree::remove_tree;
 
 pub use std::fs::File;

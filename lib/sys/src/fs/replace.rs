@@ -21,6 +21,33 @@ use crate::random;
 /// If any step fails. No temporary file is left, unless the process dies; after an
 /// [`Op::SyncDir`] error the new bytes are in place but perhaps not durable.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32, owner: Option<Owner>) -> Result<(), IoError> {
+    let dir = exchange(path, bytes, mode, owner, sync_all)?;
+    sync_dir(dir)
+}
+
+/// As [`replace`], but durable only some time later, and then perhaps empty after a crash of the host:
+/// for what means nothing after it.
+///
+/// # Errors
+///
+/// If any step fails. No temporary file is left, unless the process dies.
+pub fn replace_volatile(
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    owner: Option<Owner>,
+) -> Result<(), IoError> {
+    exchange(path, bytes, mode, owner, |_, _| Ok(())).map(drop)
+}
+
+/// Writes the new file, lets `settle` make it durable, and puts it in place. Returns its directory.
+fn exchange<'a>(
+    path: &'a Path,
+    bytes: &[u8],
+    mode: u32,
+    owner: Option<Owner>,
+    settle: fn(&File, &Path) -> Result<(), IoError>,
+) -> Result<&'a Path, IoError> {
     let dir = match path.parent() {
         Some(dir) if dir.as_os_str().is_empty() => Path::new("."),
         Some(dir) => dir,
@@ -29,18 +56,13 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32, owner: Option<Owner>) -> Re
     // Not made of the file's name, which may be as long as a name can be.
     let temporary = dir.join(format!(".miqm-{:08x}{:08x}.tmp", random::u32()?, random::u32()?));
     let file = create_new(&temporary, mode, owner)?;
-    let renamed = write(file, &temporary, bytes).and_then(|()| rename(&temporary, path));
-    if let Err(error) = renamed {
+    let written =
+        write_all_at(&file, &temporary, bytes, 0).and_then(|()| settle(&file, &temporary));
+    super::close(file, &temporary);
+    if let Err(error) = written.and_then(|()| rename(&temporary, path)) {
         unlink_quietly(&temporary);
         // The operator knows the file, not the temporary one.
         return Err(IoError { path: path.to_owned(), ..error });
     }
-    sync_dir(dir)
-}
-
-fn write(file: File, path: &Path, bytes: &[u8]) -> Result<(), IoError> {
-    write_all_at(&file, path, bytes, 0)?;
-    sync_all(&file, path)?;
-    super::close(file, path);
-    Ok(())
+    Ok(dir)
 }
