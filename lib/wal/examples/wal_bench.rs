@@ -1,7 +1,8 @@
 //! Measures the log against what the machine can do, in the same run, interleaved.
 //!
 //! Arguments: a directory to work in (it must be on the storage to be measured), and the number of
-//! rounds. Prints one line per figure: name, minimum, median, maximum.
+//! rounds. Prints one line per figure: its name, and its value in each round. `cargo xtask bench log` runs
+//! this and shows the spread.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on ends")]
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
@@ -36,35 +37,54 @@ fn main() {
     let root = PathBuf::from(arguments.next().unwrap_or_else(|| "target/wal-bench".into()));
     let rounds: usize = arguments.next().map_or(5, |n| n.parse().unwrap());
     std::fs::create_dir_all(&root).unwrap();
-    let mut machine = Series::new("machine: 4 KiB overwrite + fdatasync, per second");
-    let mut bandwidth = Series::new("machine: sequential write + fdatasync, MB per second");
-    let mut lone = Series::new("log: 1 writer, commits per second");
-    let mut eight = Series::new("log: 8 writers, commits per second");
-    let mut many = Series::new("log: 64 writers, commits per second");
-    let mut lone_ratio = Series::new("ratio: 1 writer to machine (target 0.9)");
-    let mut many_ratio = Series::new("ratio: 64 writers to 1 writer (target 10)");
-    let mut batch = Series::new("log: 64 writers, commits per batch");
+    let mut all: Vec<Series> = [
+        "fdatasyncs",
+        "sequential_mb",
+        "commits_1",
+        "commits_8",
+        "commits_64",
+        "commit_mb_1",
+        "commit_mb_8",
+        "commit_mb_64",
+        "batch_64",
+        "ratio_1_to_fdatasync",
+        "ratio_64_to_1",
+    ]
+    .map(Series::new)
+    .into();
     for round in 0..rounds {
         let dir = root.join(format!("round{round}"));
         let (log, scratch) = (new_log(&dir, 4096), Scratch::new(&dir));
         // Both ways round, so that a machine that slows down favours neither.
         let (a, one, b) = (scratch.overwrites(), commits(&log, 1), scratch.overwrites());
-        machine.add(f64::midpoint(a, b));
-        lone.add(one);
-        lone_ratio.add(one / f64::midpoint(a, b));
-        eight.add(commits(&log, 8));
+        let fdatasyncs = f64::midpoint(a, b);
+        let eight = commits(&log, 8);
         let before = log.stats();
-        let x = commits(&log, 64);
+        let many = commits(&log, 64);
         let after = log.stats();
-        batch
-            .add((after.records - before.records) as f64 / (after.batches - before.batches) as f64);
-        many.add(x);
-        many_ratio.add(x / f64::midpoint(one, commits(&log, 1)));
-        bandwidth.add(scratch.bandwidth());
+        let batch =
+            (after.records - before.records) as f64 / (after.batches - before.batches) as f64;
+        let again = commits(&log, 1);
+        let values = [
+            fdatasyncs,
+            scratch.bandwidth(),
+            one.per_second,
+            eight.per_second,
+            many.per_second,
+            one.mb_per_second,
+            eight.mb_per_second,
+            many.mb_per_second,
+            batch,
+            one.per_second / fdatasyncs,
+            many.per_second / f64::midpoint(one.per_second, again.per_second),
+        ];
+        for (series, value) in all.iter_mut().zip(values) {
+            series.add(value);
+        }
         drop(log);
         std::fs::remove_dir_all(&dir).unwrap();
     }
-    for series in [&machine, &bandwidth, &lone, &eight, &many, &batch, &lone_ratio, &many_ratio] {
+    for series in &all {
         series.print();
     }
     takeover(&root, rounds);
@@ -87,10 +107,8 @@ impl Series {
     }
 
     fn print(&self) {
-        let mut sorted = self.values.clone();
-        sorted.sort_by(f64::total_cmp);
-        let (min, max) = (sorted[0], sorted[sorted.len() - 1]);
-        println!("{}: {min:.2} {:.2} {max:.2}", self.name, sorted[sorted.len() / 2]);
+        let values: Vec<_> = self.values.iter().map(|value| format!("{value:.4}")).collect();
+        println!("{} {}", self.name, values.join(" "));
     }
 }
 
@@ -125,11 +143,18 @@ fn dirs(dir: &Path) -> (RealDir, RealDir) {
     (RealDir::open(dir, None).unwrap(), RealDir::open(&dir.join("active"), None).unwrap())
 }
 
-/// Commits per second of so many threads, each waiting for its own.
-fn commits(log: &Log, threads: usize) -> f64 {
+/// What a number of threads got done.
+struct Commits {
+    per_second: f64,
+    /// Written to the log, headers and the rest of the last page included.
+    mb_per_second: f64,
+}
+
+/// The commits of so many threads, each waiting for its own.
+fn commits(log: &Log, threads: usize) -> Commits {
     let body = [7; 400];
     let done = AtomicU64::new(0);
-    let start = Instant::now();
+    let (start, before) = (Instant::now(), log.stats().batch_bytes);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
@@ -142,11 +167,16 @@ fn commits(log: &Log, threads: usize) -> f64 {
             });
         }
     });
-    let rate = done.load(Ordering::Relaxed) as f64 / start.elapsed().as_secs_f64();
+    let seconds = start.elapsed().as_secs_f64();
+    let bytes = log.stats().batch_bytes - before;
+    let commits = Commits {
+        per_second: done.load(Ordering::Relaxed) as f64 / seconds,
+        mb_per_second: bytes as f64 / 1e6 / seconds,
+    };
     let end = log.append(&[Entry { kind: Kind::PUT, uow: 0, uow_prev: Lsn::ZERO, body: &body }]);
     let end = end.unwrap();
     log.checkpoint(end.first, end.first, b"").unwrap();
-    rate
+    commits
 }
 
 /// A file as the log's own, without the log.
@@ -190,7 +220,7 @@ impl Scratch {
 fn takeover(root: &Path, rounds: usize) {
     let dir = root.join("takeover");
     drop(new_log(&dir, 4096));
-    let mut series = Series::new("takeover of a short log, ms");
+    let mut series = Series::new("takeover_ms");
     for round in 0..rounds {
         let start = Instant::now();
         let (directory, active) = dirs(&dir);
@@ -219,9 +249,9 @@ fn replay(root: &Path, rounds: usize) {
     log.force(log.end()).unwrap();
     let (bytes, salt) = (log.end().0, log.control().salt);
     drop(log);
-    let mut replays = Series::new("replay, MB per second");
-    let mut reads = Series::new("read and checksum of the same files, MB per second");
-    let mut ratio = Series::new("ratio: replay to read and checksum (target 0.5)");
+    let mut replays = Series::new("replay_mb");
+    let mut reads = Series::new("read_mb");
+    let mut ratio = Series::new("ratio_replay_to_read");
     for _ in 0..rounds {
         let start = Instant::now();
         let (directory, active) = dirs(&dir);

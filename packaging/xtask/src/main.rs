@@ -1,8 +1,13 @@
 //! Automation of the project: `cargo xtask TASK`.
 
+mod bench;
+mod build;
 mod check;
 mod completions;
+mod demo;
+mod interrupt;
 mod man;
+mod site;
 mod soak;
 
 use std::path::{Path, PathBuf};
@@ -11,8 +16,10 @@ use std::path::{Path, PathBuf};
 type Task = (&'static str, &'static str, fn(&[String]) -> anyhow::Result<()>);
 
 const TASKS: &[Task] = &[
+    ("bench", "measure a release build against the bars and the machine", bench::run),
     ("check", "do what continuous integration does", check::run),
     ("completions", "write target/completions: bash, zsh, fish", completions::run),
+    ("demo", "play the tutorial: two \"hosts\" on this machine", demo::run),
     ("man", "write target/man from man/*.in and the tables of the commands", man::run),
     ("soak", "run an instance with a load, for tests of what survives", soak::run),
 ];
