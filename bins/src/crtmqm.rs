@@ -60,8 +60,8 @@ pub struct Crtmqm {
     /// The directory in which the data directory is made
     #[arg(long = "md", value_name = "PATH")]
     data_parent: Option<PathBuf>,
-    /// Who is asked for authority: group, user or `UserExternal`
     #[arg(long = "oa", value_name = "POLICY", value_parser = policy)]
+    #[arg(help = "Who is asked for authority: group, user or UserExternal [default: group]")]
     security_policy: Option<SecurityPolicy>,
     /// Also create a listener for this TCP port, which starts with the queue manager
     #[arg(short = 'p', value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
@@ -199,13 +199,6 @@ fn say(created: &Created, ui: &mut Ui<'_>) {
     ui.say(&Message::Redefined { created: made, replaced, failed });
     ui.say(&Message::CompletingSetup);
     ui.say(&Message::SetupCompleted);
-    if created.is_long {
-        ui.complain(&Message::PrefixLong {
-            prefix: created.entry.prefix.display().to_string(),
-            qmgr: qmgr.clone(),
-            max: create::PREFIX_AND_NAME_BYTES_MAX as u64,
-        });
-    }
 }
 
 impl Crtmqm {

@@ -226,6 +226,32 @@ fn settings_come_from_automatic_files() {
 }
 
 #[test]
+fn the_environment_can_name_another_prefix() {
+    let machine = Machine::new();
+    let other = machine.shared().join("other");
+    let machine = machine.with("MQSPREFIX", other.to_str().unwrap());
+    let said = machine.run("crtmqm -lf 64 Q").code(71);
+    assert!(said.stderr.starts_with("AMQ7001S: "), "{}", said.stderr);
+    fs::create_dir(&other).unwrap();
+    machine.run("crtmqm -lf 64 Q").success();
+    assert!(other.join("qmgrs/Q/qmid").exists());
+    assert!(machine.run("dspmqinf Q").success().stdout.contains("Prefix=[ROOT]/shared/other\n"));
+    machine.run("dltmqm Q").success();
+}
+
+#[test]
+fn use_can_be_restricted_to_a_group_of_the_creator() {
+    if !is_root() {
+        return;
+    }
+    let machine = Machine::new();
+    machine.run("crtmqm -lf 64 -g root -oa UserExternal Q").success();
+    let settings = fs::read_to_string(machine.path("qmgrs/Q/qm.ini")).unwrap();
+    assert!(settings.contains("RestrictedMode:\n   ApplicationGroup=root\n"), "{settings}");
+    assert!(settings.contains("   EntryPoints=14\n   SecurityPolicy=UserExternal\n"), "{settings}");
+}
+
+#[test]
 fn many_creations_at_a_time_lose_nothing() {
     let machine = Machine::new();
     std::thread::scope(|scope| {

@@ -17,8 +17,6 @@ pub const FILE_MODE: u32 = 0o660;
 pub const INI_MODE: u32 = 0o664;
 /// The longest path of a log directory, in bytes.
 pub const LOG_PATH_BYTES_MAX: usize = 1024;
-/// What the prefix and the name of a queue manager should not exceed together, in bytes.
-pub const PREFIX_AND_NAME_BYTES_MAX: usize = 70;
 
 /// The data directory of a queue manager.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

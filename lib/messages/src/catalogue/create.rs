@@ -33,11 +33,6 @@ macro_rules! create {
     explain "The queue manager is complete. It is not running."
     respond "Start it with strmqm." ;
 
-1206 Warning PrefixLong { prefix: String, qmgr: QmgrName, max: u64 }
-    "The prefix '{prefix}' and the name '{qmgr}' are longer than {max} bytes together."
-    explain "Other programs that work with the same directories may have a limit there. Nothing here depends on it."
-    respond "If such a program has trouble, use a shorter prefix." ;
-
 1207 Error CreationInterrupted { qmgr: QmgrName }
     "The creation of queue manager '{qmgr}' was interrupted."
     explain "The command was asked to end. All that it had made is removed again."

@@ -21,9 +21,7 @@ use miqm_wal as wal;
 
 use super::disk::Stoppable;
 use super::place::{Purpose, Taken, Unusable, take};
-use super::{
-    CreateError, Created, Plan, Request, Stop, in_registry, is_long, make_parent, register,
-};
+use super::{CreateError, Created, Plan, Request, Stop, in_registry, make_parent, register};
 
 /// A creation at work.
 pub(super) struct Work<'a> {
@@ -87,7 +85,6 @@ impl Work<'_> {
         let not_default = register(self.env, self.request, self.admin, &entry)?;
         let counts = store.counts;
         Ok(Created {
-            is_long: is_long(&self.plan.prefix, &self.request.name),
             entry,
             data: data_dir,
             log: log_dir,

@@ -27,7 +27,6 @@ use miqm_sys::fs::Presence;
 use miqm_sys::{IoError, fs, user};
 use miqm_types::{BadGeometry, LogGeometry, LogType, ObjectName, QmgrId, QmgrName};
 
-pub use miqm_qmgr::layout::PREFIX_AND_NAME_BYTES_MAX;
 pub use place::{Purpose, Unusable};
 
 /// Tells whether the work was asked to stop. It is asked often.
@@ -116,8 +115,6 @@ pub struct Created {
     pub objects: (u64, u64, u64),
     /// Why it is not the default queue manager although it was to be.
     pub not_default: Option<DefaultDamaged>,
-    /// Whether prefix and name together are longer than they should be.
-    pub is_long: bool,
 }
 
 /// Why a queue manager was not created.
@@ -270,9 +267,9 @@ pub fn create(env: &Env, request: &Request, stop: &Stop) -> Result<Created, Crea
     });
     match made {
         Ok(created) => {
-            // It exists now, whatever happens to the marks; the next command removes those.
+            // It exists now, whatever happens to the marks; another command removes those.
             let places = [created.data.path(), created.log.path()];
-            finish(&places, id).and_then(|()| intent.finish())?;
+            drop(finish(&places, id).and_then(|()| intent.finish()));
             Ok(created)
         }
         Err(error) => {
@@ -486,10 +483,6 @@ fn make_parent(path: &Path, admin: &Admin) -> Result<(), IoError> {
 /// Whether a stanza, of a queue manager that may not be mounted now, has this data directory.
 fn in_registry(registry: &Registry, path: &Path) -> bool {
     registry.entries().iter().any(|entry| entry.data_dir().path() == path)
-}
-
-fn is_long(prefix: &Path, name: &QmgrName) -> bool {
-    prefix.as_os_str().len() + name.as_str().len() > PREFIX_AND_NAME_BYTES_MAX
 }
 
 /// Adds the stanza: from here on the queue manager exists.

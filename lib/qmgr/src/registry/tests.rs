@@ -3,6 +3,7 @@
 use std::thread;
 
 use miqm_types::{HostName, QmgrId};
+use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
@@ -253,5 +254,60 @@ fn a_link_that_leads_nowhere_is_refused() {
         let edited = edit(&host.env, host.owner, |_| Ok::<_, RegistryError>(()));
         assert!(matches!(edited, Err(RegistryError::DeadLink { .. })));
         std::fs::remove_file(&link).unwrap();
+    }
+}
+
+fn any_entry() -> impl Strategy<Value = Entry> {
+    let path = "/[a-zA-Z0-9#;=:,.+&! '\"/-]{0,40}[a-z#;=]";
+    let maybe_path = proptest::option::of(path.prop_map(PathBuf::from));
+    let id = proptest::option::of(any::<[u8; 16]>().prop_map(QmgrId));
+    ("[A-Za-z0-9._/%]{1,48}", path, maybe_path, "[A-Za-z0-9#;= ]{0,16}[A-Za-z]", id).prop_map(
+        |(name, prefix, data_path, installation, identity)| {
+            let name: QmgrName = name.parse().expect("a name");
+            Entry {
+                directory: name.to_dir_component(),
+                name,
+                prefix: prefix.into(),
+                data_path,
+                installation: Some(installation.trim().to_owned()),
+                identity,
+            }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_was_added_is_read_and_what_was_removed_is_gone(
+        mut entries in proptest::collection::vec(any_entry(), 1..8),
+        removed in any::<prop::sample::Index>(),
+    ) {
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        entries.dedup_by(|a, b| a.name == b.name);
+        let host = host();
+        host.write(TWO);
+        let before = host.load().entries().to_vec();
+        entries.retain(|entry| before.iter().all(|other| other.name != entry.name));
+        host.edit(|edit| entries.iter().try_for_each(|entry| edit.add(entry)));
+        let registry = host.load();
+        prop_assert!(registry.problems().is_empty());
+        prop_assert_eq!(&registry.entries()[before.len()..], &entries[..]);
+        host.edit(|edit| {
+            for entry in &entries {
+                assert!(edit.remove(&entry.name));
+            }
+            Ok(())
+        });
+        prop_assert_eq!(host.text(), TWO);
+        let all = [before, entries].concat();
+        let one = removed.get(&all);
+        host.write(TWO);
+        host.edit(|edit| {
+            edit.remove(&one.name);
+            Ok(())
+        });
+        prop_assert!(host.load().find(&one.name).unwrap().is_none());
     }
 }
