@@ -1,9 +1,10 @@
 //! A host with its own prefix, runtime directory, name and environment.
 
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{self, Output};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub(crate) struct Machine {
     site: Arc<Site>,
     host: String,
     variables: Vec<(String, String)>,
+    /// What every command is started by.
+    starter: Vec<String>,
 }
 
 /// What hosts have in common.
@@ -33,8 +36,12 @@ impl Machine {
     pub(crate) fn new() -> Self {
         let root =
             tempfile::Builder::new().prefix("miqm-").tempdir().expect("a temporary directory");
-        let machine =
-            Self { site: Arc::new(Site { root }), host: "host1".into(), variables: vec![] };
+        let machine = Self {
+            site: Arc::new(Site { root }),
+            host: "host1".into(),
+            variables: vec![],
+            starter: vec![],
+        };
         fs::create_dir(machine.shared()).expect("the shared directory");
         machine.with_home()
     }
@@ -42,12 +49,18 @@ impl Machine {
     /// Another host that has the same shared directory, and nothing else in common.
     pub(crate) fn beside(&self, host: &str) -> Self {
         let site = Arc::clone(&self.site);
-        Self { site, host: host.into(), variables: vec![] }.with_home()
+        Self { site, host: host.into(), variables: vec![], starter: vec![] }.with_home()
     }
 
     /// With one more environment variable, for all commands from here on.
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.into(), value.into()));
+        self
+    }
+
+    /// With every command from here on started by this one, which gets it as its last arguments.
+    pub(crate) fn started_by(mut self, starter: &[&str]) -> Self {
+        self.starter = starter.iter().map(ToString::to_string).collect();
         self
     }
 
@@ -86,17 +99,25 @@ impl Machine {
 
     /// A command without arguments, ready to run on this host.
     pub(crate) fn command(&self, name: &str) -> Command {
-        let bin = Path::new(env!("CARGO_BIN_EXE_miqm")).parent().expect("a folder of programs");
-        let mut command = Command::new(bin.join(name));
+        let mut command = Command::from_std(self.process(name));
+        command.timeout(LIMIT);
         command
+    }
+
+    /// A command without arguments, ready to be started on this host and to run for long.
+    pub(crate) fn process(&self, name: &str) -> process::Command {
+        let bin = Path::new(env!("CARGO_BIN_EXE_miqm")).parent().expect("a folder of programs");
+        let mut words = self.starter.iter().map(OsString::from).chain([bin.join(name).into()]);
+        let mut command = process::Command::new(words.next().expect("at least the command"));
+        command
+            .args(words)
             .env_clear()
             .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
             .env("MIQM_PREFIX", self.prefix())
             .env("MIQM_RUNTIME_DIR", self.runtime_dir())
             .env("MIQM_HOSTNAME", &self.host)
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            .current_dir(self.home())
-            .timeout(LIMIT);
+            .current_dir(self.home());
         command
     }
 
@@ -187,7 +208,7 @@ impl Drop for Site {
             let ours = environment.windows(mark.len()).any(|part| part == mark.as_bytes());
             if ours && let Some(pid) = process.file_name().to_str() {
                 // The process may have gone by itself; nobody is left to be told.
-                drop(std::process::Command::new("kill").args(["-9", pid]).output());
+                drop(process::Command::new("kill").args(["-9", pid]).output());
             }
         }
     }
