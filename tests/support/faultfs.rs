@@ -246,7 +246,12 @@ impl Mount {
         self.side.add_fault(fault);
     }
 
-    /// Removes all faults, and gives space again.
+    /// The files, from the root of the store, on which calls failed by a fault.
+    pub(crate) fn struck(&self) -> Vec<PathBuf> {
+        self.side.struck()
+    }
+
+    /// Removes all faults, forgets on what they struck, and gives space again.
     pub(crate) fn repair(&self) {
         self.side.repair();
     }

@@ -84,6 +84,7 @@ struct Passage {
 #[derive(Default)]
 struct Trouble {
     faults: Vec<Fault>,
+    struck: Vec<PathBuf>,
     full: bool,
     calls: [u64; 4],
 }
@@ -214,6 +215,7 @@ impl Side {
     pub(super) fn repair(&self) {
         let mut trouble = lock(&self.trouble);
         trouble.faults.clear();
+        trouble.struck.clear();
         trouble.full = false;
     }
 
@@ -229,12 +231,18 @@ impl Side {
         lock(&self.trouble).calls[op as usize]
     }
 
+    pub(super) fn struck(&self) -> Vec<PathBuf> {
+        lock(&self.trouble).struck.clone()
+    }
+
     /// Counts a call, and fails it if it is its turn.
     pub(super) fn strike(&self, op: Op, path: &Path) -> io::Result<()> {
         let mut trouble = lock(&self.trouble);
         trouble.calls[op as usize] += 1;
-        let struck = trouble.faults.iter_mut().filter_map(|fault| fault.strikes(op, path)).min();
-        struck.map_or(Ok(()), |code| Err(errno(code)))
+        let codes = trouble.faults.iter_mut().filter_map(|fault| fault.strikes(op, path));
+        let Some(code) = codes.min() else { return Ok(()) };
+        trouble.struck.push(path.to_owned());
+        Err(errno(code))
     }
 
     /// Makes an open file dead, if it is still open.

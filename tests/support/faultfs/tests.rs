@@ -353,7 +353,10 @@ fn the_nth_call_fails() {
         let error = other.sync_data().expect_err("it fails");
         assert_eq!(error.raw_os_error(), Some(libc::ESTALE));
     }
+    let struck = world.a.struck();
+    assert_eq!(struck, ["S0000001.LOG", "other", "other"].map(PathBuf::from));
     world.a.repair();
+    assert!(world.a.struck().is_empty());
     other.sync_data().expect("repaired");
 }
 
