@@ -294,3 +294,26 @@ fn what_cannot_be_shown_is_refused() {
     let said = made.machine.run("dmpmqlog -m NONE").code(20);
     assert!(said.stderr.starts_with("AMQ8118E"), "{}", said.stderr);
 }
+
+/// The default objects are stored for real: each can be displayed, and the counts are of these.
+#[test]
+fn the_saved_objects_are_displayed() {
+    let machine = Machine::new();
+    let created = machine.run("crtmqm -lf 64 -p 1414 QM1").success().stdout;
+    let count = created
+        .lines()
+        .find_map(|line| line.strip_prefix("Default objects statistics: "))
+        .and_then(|rest| rest.split(' ').next())
+        .and_then(|count| count.parse::<usize>().ok())
+        .expect("a line with counts");
+    let shown = machine.run("dmpmqlog -m QM1 --objects").success().stdout;
+    let objects: Vec<&str> =
+        shown.lines().filter_map(|line| line.strip_prefix("DEFINE ")).collect();
+    assert_eq!(objects.len(), count + 1, "the default objects, and the queue manager itself");
+    for name in ["SYSTEM.DEFAULT.LOCAL.QUEUE", "SYSTEM.DEAD.LETTER.QUEUE", "SYSTEM.LISTENER.TCP.1"] {
+        assert!(objects.iter().any(|object| object.contains(name)), "{name}: {objects:?}");
+    }
+    assert!(shown.contains("PORT(1414)") && shown.contains("MAXDEPTH("), "{shown}");
+    let json = machine.run("dmpmqlog -m QM1 --objects --json").success().stdout;
+    assert!(json.contains("SYSTEM.DEFAULT.LOCAL.QUEUE"), "{json}");
+}

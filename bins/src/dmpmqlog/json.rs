@@ -159,6 +159,11 @@ pub(super) fn record(record: &Shown<'_>) -> RecordDocument {
     }
 }
 
+/// An object that a checkpoint saved.
+pub(super) fn object(object: &Content) -> impl Serialize {
+    content(object.clone())
+}
+
 fn content(content: Content) -> Option<ContentDocument> {
     Some(match content {
         Content::Nothing => return None,

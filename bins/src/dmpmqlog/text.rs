@@ -76,7 +76,7 @@ pub(super) fn record(record: &Shown<'_>, ui: &mut Ui<'_>) {
     content(&Content::of(record), ui);
 }
 
-fn content(content: &Content, ui: &mut Ui<'_>) {
+pub(super) fn content(content: &Content, ui: &mut Ui<'_>) {
     match content {
         Content::Nothing => {}
         Content::ExtentStart { prev_end, prev_extent } => {

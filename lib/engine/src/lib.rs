@@ -28,4 +28,4 @@ pub use object::{BadDefinition, BadImage, Key, Object, SharedObject};
 pub use qmgr::new_qmgr;
 pub use recover::{Recovered, Report, recover};
 pub use redo::{BadRedo, Redone};
-pub use snapshot::{SnapshotDamage, SnapshotError};
+pub use snapshot::{SnapshotDamage, SnapshotError, saved};

@@ -230,6 +230,19 @@ pub(crate) fn read<F: DiskFile>(
     Ok((catalogue, Snapshot { header, file }))
 }
 
+/// The objects that a checkpoint saved, for whoever only looks: nothing is locked or changed.
+///
+/// `body` is the checkpoint's reference as the control file has it.
+///
+/// # Errors
+///
+/// [`SnapshotError`]; a reference that is none is [`SnapshotError::Missing`].
+pub fn saved<D: Disk>(objects: &D, body: &[u8], qmgr: QmgrId) -> Result<Catalogue, SnapshotError> {
+    let wanted = SnapshotRef::decode(body)
+        .ok_or_else(|| SnapshotError::Missing { path: objects.path_of("") })?;
+    Ok(read(open(objects, wanted, false)?, wanted, qmgr)?.0)
+}
+
 /// Opens the snapshot that a checkpoint names, for its owner: locked, or for whoever only looks.
 ///
 /// # Errors

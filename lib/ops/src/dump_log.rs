@@ -35,12 +35,14 @@ pub struct Target {
     pub dir: LogDir,
     /// Whose it must be, if that is known.
     pub name: Option<QmgrName>,
+    /// The directory of the saved objects, if that is known.
+    pub objects: Option<PathBuf>,
 }
 
 impl Target {
     /// The log in a directory; `name` is whose it must be, if that is known.
     pub fn new(dir: &Path, name: Option<QmgrName>) -> Self {
-        Self { dir: LogDir::new(dir), name }
+        Self { dir: LogDir::new(dir), name, objects: None }
     }
 }
 
@@ -73,6 +75,9 @@ pub struct Selection {
 /// Why a log cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum DumpError {
+    /// The saved objects cannot be read.
+    #[error(transparent)]
+    Saved(Box<miqm_engine::SnapshotError>),
     /// The registry cannot be read.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -209,7 +214,8 @@ pub fn locate(env: &Env, name: &QmgrName) -> Result<Target, DumpError> {
     let entry = registry.find(name)?.ok_or_else(|| DumpError::NoSuchQmgr(name.clone()))?;
     let settings = Settings::load(&entry.data_dir().qm_ini())
         .map_err(|error| DumpError::Settings(Box::new(error)))?;
-    Ok(Target { dir: LogDir::new(settings.log.path), name: Some(name.clone()) })
+    let objects = Some(entry.data_dir().objects());
+    Ok(Target { dir: LogDir::new(settings.log.path), name: Some(name.clone()), objects })
 }
 
 impl LogDump {
@@ -248,6 +254,27 @@ impl LogDump {
             tail: tail(&reader)?,
         };
         Ok(Self { reader, header })
+    }
+
+    /// Hands every object that the latest checkpoint saved to `visit`, in the order of type and name;
+    /// returns how many there are. What the log says after that checkpoint is not among them.
+    ///
+    /// # Errors
+    ///
+    /// [`DumpError::Saved`], or [`DumpError::Io`].
+    pub fn saved_objects(
+        &self,
+        directory: &Path,
+        visit: &mut dyn FnMut(&Content),
+    ) -> Result<u64, DumpError> {
+        let Some(control) = self.reader.control() else { return Ok(0) };
+        let objects = RealDir::open(directory, None)?;
+        let catalogue = miqm_engine::saved(&objects, &control.body, control.qmgr)
+            .map_err(|error| DumpError::Saved(Box::new(error)))?;
+        for object in catalogue.iter() {
+            visit(&Content::object(Verb::Define, &object.to_image()));
+        }
+        Ok(catalogue.len() as u64)
     }
 
     /// What is to be said about the log as a whole.

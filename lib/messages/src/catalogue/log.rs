@@ -33,6 +33,16 @@ macro_rules! log {
     explain "An instance of the queue manager runs, on this host or on another one, or is starting."
     respond "End the queue manager first: 'dspmq -x' tells where it runs." ;
 
+1340 Info DumpedObjects { objects: u64 }
+    "The display of the saved objects has finished: {objects} objects."
+    explain "Every object that the latest checkpoint saved has been shown. What has changed since is in the records of the log."
+    respond "No action is needed." ;
+
+1341 Severe ObjectsUnreadable { why: String }
+    "The saved objects cannot be displayed: {why}."
+    explain "The file that the latest checkpoint names is missing, damaged, or of a newer version."
+    respond "Restore the data directory and the log directory together from a copy of the same moment." ;
+
 1350 Severe LogDamaged { qmgr: QmgrName, path: String, offset: u64, what: String }
     "'{path}' of queue manager '{qmgr}' is damaged at offset {offset}: {what}."
     explain "Bytes that had been made durable are not what they were. The queue manager does not start from them, because work that was acknowledged would be missing. Nothing was changed."

@@ -91,15 +91,18 @@ impl Shown<'_> {
 }
 
 impl Content {
+    /// What happens to an object, and its attributes.
+    pub(super) fn object(verb: Verb, image: &ObjectImage) -> Self {
+        let describe::Described { object, attrs } = describe::image(image);
+        Self::Object { verb, object, attrs }
+    }
+
     /// What a record holds. Never refuses: bytes that are not what they should be are shown as
     /// bytes.
     pub fn of(record: &Shown<'_>) -> Self {
         let bytes = || Self::Bytes(record.body.to_vec());
         let object = |verb| match ObjectImage::decode(record.body) {
-            Ok(image) => {
-                let describe::Described { object, attrs } = describe::image(&image);
-                Self::Object { verb, object, attrs }
-            }
+            Ok(image) => Self::object(verb, &image),
             Err(_) => bytes(),
         };
         match record.header.kind {
