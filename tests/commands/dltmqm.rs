@@ -187,3 +187,37 @@ fn a_start_applies_automatic_settings_anew() {
     machine.run("endmqm -i Q").code(0);
     machine.run("dltmqm Q").success();
 }
+
+#[test]
+fn a_deletion_killed_at_any_moment_is_finished_by_the_next() {
+    let machine = Machine::new();
+    for round in 0..20 {
+        machine.run("crtmqm -lf 64 -q -md [SHARED] -ld [SHARED] Q").success();
+        let mut child = std::process::Command::new(machine.command("dltmqm").get_program())
+            .arg("Q")
+            .env("MIQM_PREFIX", machine.prefix())
+            .env("MIQM_RUNTIME_DIR", machine.runtime_dir())
+            .env("MIQM_HOSTNAME", "host1")
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_micros(round * 1000));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // The child of the command dies with it, but perhaps a moment later.
+        let mut tries = 0;
+        loop {
+            let output = machine.command("dltmqm").arg("Q").output().unwrap();
+            match output.status.code() {
+                Some(0 | 16) => break,
+                Some(3 | 5 | 27) if tries < 100 => tries += 1,
+                code => panic!("round {round}: {code:?} {output:?}"),
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        assert_eq!(fs::read_dir(machine.shared()).unwrap().count(), 0, "round {round}");
+        assert_eq!(fs::read_dir(machine.path("intent")).unwrap().count(), 0, "round {round}");
+        assert_eq!(machine.run("dspmq").success().stdout, "", "round {round}");
+    }
+}

@@ -15,7 +15,6 @@ use std::path::{Path, PathBuf};
 use miqm_qmgr::config::{ConfigError, Settings};
 use miqm_qmgr::env::Env;
 use miqm_qmgr::identity::{Identity, IdentityError};
-use miqm_qmgr::instance::locks::{ActiveLocks, Attempt, LockFiles};
 use miqm_qmgr::intent::{self, Begun, Intent, Notes, Operation, Place};
 use miqm_qmgr::layout::{DataDir, LogDir};
 use miqm_qmgr::owner::{self, Admin, OwnerError};
@@ -127,6 +126,12 @@ pub fn delete(env: &Env, name: &QmgrName) -> Result<Deleted, DeleteError> {
         Begun::Busy => return Err(DeleteError::Busy(name.clone())),
         Begun::Free(intent, notes) => (intent, notes),
     };
+    let was_deleting = notes.as_ref().is_some_and(|notes| notes.operation == Operation::Delete);
+    if was_deleting && !known {
+        // All but the last step was done.
+        forget_runtime(env, name).and_then(|()| intent.finish()).map_err(DeleteError::Remove)?;
+        return Ok(Deleted { kept: Vec::new(), default: DefaultNow::Good });
+    }
     let deleted = match &notes {
         Some(notes) if notes.operation == Operation::Create => create::settle(env, name, notes)
             .map_err(DeleteError::from)
@@ -140,7 +145,7 @@ pub fn delete(env: &Env, name: &QmgrName) -> Result<Deleted, DeleteError> {
             Ok(done)
         }
         // A deletion that was begun before is still to be finished.
-        Err(error) if notes.is_some_and(|notes| notes.operation == Operation::Delete) => Err(error),
+        Err(error) if was_deleting => Err(error),
         Err(error) => {
             intent.finish()?;
             Err(error)
@@ -164,7 +169,6 @@ struct Work<'a> {
 #[derive(Default)]
 struct Locks {
     _host: Option<LockedFile>,
-    _active: Option<ActiveLocks>,
     _others: Vec<LockedFile>,
 }
 
@@ -218,14 +222,13 @@ impl<'a> Work<'a> {
         if fs::presence(self.data.path())? == Presence::Absent {
             return Ok(Locks { _host: Some(host), ..Locks::default() });
         }
-        let mut files = LockFiles::new(self.data.path(), self.admin.maker);
-        let Attempt::Taken(active) = files.try_active()? else {
-            return Err(locked(self.data.master()));
-        };
         let mut others = Vec::new();
         let log_control = self.log.as_ref().map(LogDir::control);
-        for path in std::iter::once(self.data.standby()).chain(log_control) {
+        let files = [self.data.master(), self.data.active(), self.data.standby()];
+        for path in files.into_iter().chain(log_control) {
             let file = match fs::open_rw(&path) {
+                // None is made anew: a deletion that was killed may have come so far, and of an
+                // instance whose file was removed the others are still locked.
                 Err(error) if error.is_not_found() => continue,
                 file => file?,
             };
@@ -234,7 +237,7 @@ impl<'a> Work<'a> {
                 Err(_) => return Err(locked(path)),
             }
         }
-        Ok(Locks { _host: Some(host), _active: Some(active), _others: others })
+        Ok(Locks { _host: Some(host), _others: others })
     }
 
     fn run(self, intent: &mut Intent) -> Result<Deleted, DeleteError> {
@@ -246,9 +249,7 @@ impl<'a> Work<'a> {
                 Err(damaged) => DefaultNow::Damaged(damaged),
             })
         })?;
-        // What an instance of this host may have left; the lock in it is still held.
-        let runtime = RuntimeDir::open(&self.env.runtime, &self.entry.name);
-        gone(fs::remove_tree(runtime.path())).map_err(DeleteError::Remove)?;
+        forget_runtime(self.env, &self.entry.name).map_err(DeleteError::Remove)?;
         Ok(Deleted { kept, default })
     }
 
@@ -280,6 +281,11 @@ impl<'a> Work<'a> {
         kept.extend(remove_directory(data)?);
         Ok(kept)
     }
+}
+
+/// Removes what an instance of this host may have left. Whoever deletes holds the lock in it.
+fn forget_runtime(env: &Env, name: &QmgrName) -> Result<(), IoError> {
+    gone(fs::remove_tree(RuntimeDir::open(&env.runtime, name).path()))
 }
 
 /// The identity in a data directory, and whether its deletion has begun.

@@ -154,11 +154,11 @@ fn a_directory_that_is_not_its_own_is_left_alone() {
 /// Removes files in the order of a deletion, one more each time, and then runs it again.
 #[test]
 fn a_deletion_that_was_killed_is_finished_by_the_next() {
-    for stage in 0..6 {
+    for stage in 0..7 {
         let host = host();
         let created = host.create("Q");
         let (data, log) = (&created.data, &created.log);
-        let steps: [&dyn Fn(); 5] = [
+        let steps: [&dyn Fn(); 6] = [
             &|| std::fs::rename(data.identity(), data.deleted_identity()).unwrap(),
             &|| std::fs::remove_dir_all(log.active()).unwrap(),
             &|| std::fs::remove_dir_all(log.path()).unwrap(),
@@ -166,12 +166,16 @@ fn a_deletion_that_was_killed_is_finished_by_the_next() {
                 std::fs::remove_dir_all(data.objects()).unwrap();
                 std::fs::remove_file(data.qm_ini()).unwrap();
             },
+            &|| {
+                std::fs::remove_file(data.master()).unwrap();
+                std::fs::remove_file(data.active()).unwrap();
+            },
             &|| std::fs::remove_dir_all(data.path()).unwrap(),
         ];
         for step in steps.iter().take(stage) {
             step();
         }
-        if stage == 5 {
+        if stage == 6 {
             let admin = owner::authorize(&host.env).unwrap();
             match Intent::begin(&host.env, &created.entry.name, admin.maker).unwrap() {
                 Begun::Free(mut intent, None) => {
