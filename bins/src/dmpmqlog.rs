@@ -18,6 +18,7 @@ use miqm_types::{ExtentNo, Lsn, QmgrName, UtcTime};
 /// Displays the control file and the records of the log of a queue manager that is stopped: where each lies
 /// in which file, its checksum, and what it holds. Nothing is changed.
 #[derive(Debug, clap::Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 pub struct Dmpmqlog {
     /// Start at the base of the log: the start of the extent that recovery would start in
     #[arg(short = 'b', conflicts_with_all = ["start", "extent"])]
