@@ -473,13 +473,7 @@ impl<D: Disk> Recovered<D> {
             let staged = stage();
             (staged, announce())
         };
-        let made = staged
-            .and_then(|staged| announced.map(|()| staged))
-            .and_then(|staged| extent::publish(&active, &family, staged, first_extent))
-            .map_err(|poison| ended(poison, &active))?;
-        let mut supply =
-            Supply::new(geometry.primary(), geometry.secondary(), before.log_type, made.no.next());
-        supply.ready.push_back(Arc::new(made));
+        drop(leftovers);
         let old = |name: &String| {
             extent::is_temporary(name)
                 || ExtentNo::from_file_name(name).is_some_and(|no| {
@@ -487,9 +481,27 @@ impl<D: Disk> Recovered<D> {
                     no < first_extent && !needed.contains(&no) && !kept
                 })
         };
-        supply.garbage = names.into_iter().filter(old).collect();
+        let mut garbage: Vec<String> = names.into_iter().filter(old).collect();
+        let staged = match staged {
+            // What the epoch before has prepared and not used may be the room that is missing.
+            Err(Poison::Io(error)) if error.is_no_space() && announced.is_ok() => {
+                let may = activation.hold.before_write().map_err(Poison::Lost);
+                may.and_then(|()| {
+                    Ok(garbage.drain(..).try_for_each(|n| active.unlink(&n).map(drop))?)
+                })
+                .and_then(|()| stage())
+            }
+            staged => staged,
+        };
+        let made = staged
+            .and_then(|staged| announced.map(|()| staged))
+            .and_then(|staged| extent::publish(&active, &family, staged, first_extent))
+            .map_err(|poison| ended(poison, &active))?;
+        let mut supply =
+            Supply::new(geometry.primary(), geometry.secondary(), before.log_type, made.no.next());
+        supply.ready.push_back(Arc::new(made));
+        supply.garbage = garbage;
         supply.chain = needed.into_iter().map(|no| Link { no, own: None }).collect();
-        drop(leftovers);
         Log::begin((directory, active), family, control, supply, activation)
     }
 }
