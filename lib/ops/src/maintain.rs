@@ -1,6 +1,7 @@
 //! `strmqm -c` and `strmqm -e`: start, change something, end, all in one process.
 
 use miqm_qmgr::env::Env;
+use miqm_qmgr::owner;
 use miqm_server::maintain as server;
 use miqm_server::report::{Report, StartEvent};
 
@@ -8,7 +9,7 @@ pub use miqm_engine::Counts;
 pub use miqm_server::maintain::{Maintained, Maintenance};
 
 use crate::instance::{InstanceError, prepare};
-use crate::start::{StartRequest, wait_for_the_last_one};
+use crate::start::{StartError, StartRequest, wait_for_the_last_one};
 
 /// Takes the queue manager as an active instance that permits no standby, changes it, and lets go.
 ///
@@ -21,6 +22,8 @@ pub fn maintain(
     what: Maintenance,
     on_event: &mut dyn FnMut(&StartEvent),
 ) -> Result<Maintained, InstanceError> {
+    // Before anything else: who may not is to hear that, and not what he cannot open.
+    owner::authorize(env).map_err(StartError::from)?;
     wait_for_the_last_one(env, &request.qmgr)?;
     let start = prepare(env, request, Report::default(), false)?;
     server::run(start, what, on_event)
