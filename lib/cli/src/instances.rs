@@ -130,6 +130,14 @@ fn store_failure(error: StoreError, qmgr: QmgrName) -> Failure {
             offset,
             what,
         })) => damaged(&path, offset, what.to_string(), qmgr),
+        StoreError::Recover(RecoverError::Snapshot(SnapshotError::Missing { path })) => {
+            let path = shown(&path);
+            Failure::new(Exit::LogUnavailable, Message::LogFileMissing { qmgr, path })
+        }
+        StoreError::Recover(RecoverError::Snapshot(SnapshotError::Foreign { path })) => {
+            let (path, whose) = (shown(&path), "another one".to_owned());
+            Failure::new(Exit::LogUnavailable, Message::LogForeign { qmgr, path, whose })
+        }
         StoreError::Open(OpenError::Foreign { path, name }) => {
             let whose = name.map_or_else(|| "another one".to_owned(), |name| format!("'{name}'"));
             let path = shown(&path);
