@@ -1,4 +1,10 @@
 //! Stories over several commands and hosts.
 
+mod damage;
+mod full_disk;
+mod pauses;
 mod storage_faults;
+mod strangers;
+mod takeovers;
+mod tampering;
 mod tutorial;

@@ -2,8 +2,10 @@
 
 pub(crate) mod faultfs;
 mod golden;
+pub(crate) mod instance;
 mod machine;
 pub(crate) mod pair;
+pub(crate) mod witness;
 
 pub(crate) use golden::golden;
 pub(crate) use machine::{Machine, Outcome};
@@ -14,4 +16,10 @@ use std::path::PathBuf;
 pub(crate) fn workspace() -> PathBuf {
     let bins = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     bins.parent().expect("bins is a folder of the workspace").to_owned()
+}
+
+/// Says what whoever reads a run of the tests should know, though nothing failed.
+#[expect(clippy::print_stderr, reason = "a test that does nothing, or by chance, must say so")]
+pub(crate) fn say(line: &str) {
+    eprintln!("{line}");
 }

@@ -310,7 +310,8 @@ fn the_saved_objects_are_displayed() {
     let objects: Vec<&str> =
         shown.lines().filter_map(|line| line.strip_prefix("DEFINE ")).collect();
     assert_eq!(objects.len(), count + 1, "the default objects, and the queue manager itself");
-    for name in ["SYSTEM.DEFAULT.LOCAL.QUEUE", "SYSTEM.DEAD.LETTER.QUEUE", "SYSTEM.LISTENER.TCP.1"] {
+    for name in ["SYSTEM.DEFAULT.LOCAL.QUEUE", "SYSTEM.DEAD.LETTER.QUEUE", "SYSTEM.LISTENER.TCP.1"]
+    {
         assert!(objects.iter().any(|object| object.contains(name)), "{name}: {objects:?}");
     }
     assert!(shown.contains("PORT(1414)") && shown.contains("MAXDEPTH("), "{shown}");

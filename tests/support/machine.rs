@@ -73,6 +73,11 @@ impl Machine {
         self.site.root.path()
     }
 
+    /// What the host is called.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
     fn home(&self) -> PathBuf {
         self.root().join(&self.host)
     }
@@ -97,7 +102,7 @@ impl Machine {
         self.root().join("shared")
     }
 
-    /// A command without arguments, ready to run on this host.
+    /// A command without arguments, ready to run on this host; it is ended if it takes too long.
     pub(crate) fn command(&self, name: &str) -> Command {
         let mut command = Command::from_std(self.process(name));
         command.timeout(LIMIT);
@@ -177,6 +182,15 @@ impl Outcome {
         let said = self.code(0);
         assert_eq!(said.stderr, "", "complaints in spite of success");
         said
+    }
+
+    /// Asserts that the command ended in one of these ways, and returns which.
+    pub(crate) fn code_among(self, expected: &[i32]) -> i32 {
+        let code = self.output.status.code().unwrap_or(-1);
+        if !expected.contains(&code) {
+            drop(self.code(expected[0]));
+        }
+        code
     }
 
     /// Asserts how the command ended.
