@@ -193,7 +193,7 @@ impl Driver {
         match act {
             Act::AwaitLocks => {}
             Act::Replay => self.order(Order::Replay),
-            Act::Serve => self.serve(),
+            Act::Serve => return self.serve(),
             Act::Quiesce => self.leave(Phase::Quiescing),
             Act::Disconnect => {
                 self.end_state = self.end_state.max(EndState::Immediate);
@@ -226,9 +226,9 @@ impl Driver {
     fn serve(&mut self) {
         let epoch = self.epoch.expect("an epoch has begun before anything is served");
         self.shared.sessions().enter(Phase::Open);
-        self.shared.show_serving(true);
-        // Whoever is told that it serves may look at once.
+        // First what dspmq shows: whoever hears in any way that it serves may look at once.
         self.publish();
+        self.shared.show_serving(true);
         notify::ready();
         self.shared.report().tell(&StartEvent::Active { epoch: epoch.0 });
         self.shared.report().finish();
