@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use miqm_format::catalogue;
 use miqm_format::control::{Control, SLOT_BYTES};
@@ -12,6 +13,7 @@ use miqm_types::{ExtentNo, PAGE_BYTES};
 
 use super::pauses::everything;
 use crate::support::Machine;
+use crate::support::pair::wait_until;
 
 const PAGE: usize = PAGE_BYTES as usize;
 
@@ -230,8 +232,11 @@ fn one_damaged_control_slot_is_survived_and_repaired() {
         flip(&site.control, slot * SLOT_BYTES + 200);
         assert!(slots()[slot].is_err());
         drop(site.host.run("strmqm QM1").success());
-        let found = slots();
-        assert!(found[0].is_ok() && found[0] == found[1], "slot {slot}: {found:?}");
+        // The first checkpoint may be writing one of them at this moment.
+        wait_until(Duration::from_secs(10), "both slots say the same", || {
+            let found = slots();
+            found[0].is_ok() && found[0] == found[1]
+        });
         drop(site.host.run("endmqm -i QM1").success());
     }
     site.starts("both slots are good");

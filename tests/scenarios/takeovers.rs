@@ -1,6 +1,6 @@
 //! A thousand takeovers in a row, planned and not, with somebody watching all the time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -52,11 +52,18 @@ struct Print {
 struct Past {
     shared: PathBuf,
     prints: BTreeMap<PathBuf, Print>,
+    /// Other names of files that were seen lately, so that a write shows after they were removed.
+    kept: VecDeque<(PathBuf, Print)>,
 }
+
+/// How many files to keep an eye on that may have been removed.
+const KEPT: usize = 16;
 
 impl Past {
     fn of(host: &Machine) -> Self {
-        Self { shared: host.shared(), prints: BTreeMap::new() }
+        let past = Self { shared: host.shared(), prints: BTreeMap::new(), kept: VecDeque::new() };
+        fs::create_dir(past.shared.join("kept")).expect("a folder for other names");
+        past
     }
 
     /// Makes sure that nothing that an epoch before `now` left has changed since that was seen first.
@@ -76,9 +83,31 @@ impl Past {
             let before = self.prints.get(path).unwrap_or(print);
             assert_eq!(before, print, "{} has changed in epoch {now}", path.display());
         }
+        for (other, before) in &self.kept {
+            let now = print(other).expect("it has this name still");
+            assert_eq!(*before, now, "{} has changed", other.display());
+        }
         // What is gone stays gone: no name is used twice.
         for (path, print) in found {
-            self.prints.entry(path).or_insert(print);
+            if !self.prints.contains_key(&path) {
+                self.keep(&path, &print);
+                self.prints.insert(path, print);
+            }
+        }
+    }
+}
+
+impl Past {
+    fn keep(&mut self, path: &Path, print: &Print) {
+        let other = self.shared.join("kept").join(path.file_name().expect("a name"));
+        // It may have been removed since it was looked at.
+        if fs::hard_link(path, &other).is_ok() {
+            self.kept.push_back((other, print.clone()));
+        }
+        if self.kept.len() > KEPT
+            && let Some((oldest, _)) = self.kept.pop_front()
+        {
+            fs::remove_file(oldest).expect("it was kept");
         }
     }
 }
@@ -130,6 +159,7 @@ fn a_thousand_takeovers_have_one_active_at_every_instant() {
     let mut past = Past::of(active);
     let mut told = serves(active, 0).expect("it has said that it serves");
 
+    let mut kept = 0;
     for n in 0..takeovers {
         let way = WAYS[usize::try_from(random.below(3)).expect("small")];
         match way {
@@ -156,6 +186,7 @@ fn a_thousand_takeovers_have_one_active_at_every_instant() {
         assert_eq!(record.instance_id.to_string(), told.instance, "{what}");
         assert_eq!(record.host.as_str(), active.host(), "{what}");
         past.has_not_changed(told.epoch);
+        kept += past.kept.len();
         if !hasty {
             drop(standby.run("strmqm -x QM1").code(30));
         }
@@ -172,7 +203,7 @@ fn a_thousand_takeovers_have_one_active_at_every_instant() {
     });
     let watched = witness.testify();
     say(&format!(
-        "{takeovers} takeovers in {wall:.1?}, {} looks, {} locks",
+        "{takeovers} takeovers in {wall:.1?}, {} looks, {} locks, {kept} files of older epochs compared",
         watched.looks, watched.locked
     ));
     assert!(u64::try_from(watched.epochs.len()).expect("few") > takeovers, "an epoch each");
