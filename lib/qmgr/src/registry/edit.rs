@@ -45,6 +45,7 @@ pub fn edit<T, E: From<RegistryError>>(
 ) -> Result<T, E> {
     let file = resolved(&env.mqs_ini)?;
     let _lock = lock(&file, owner)?;
+    sweep(env, &file);
     let found = read(&file)?;
     let changed = found.is_none();
     let bad = |source| RegistryError::Edit { file: file.clone(), source };
@@ -62,6 +63,17 @@ pub fn edit<T, E: From<RegistryError>>(
             .map_err(RegistryError::from)?;
     }
     Ok(done)
+}
+
+/// Removes what a command that was killed while it replaced the registry has left in the prefix,
+/// where nobody else replaces files. Elsewhere somebody may. Whoever cannot, leaves it.
+fn sweep(env: &Env, file: &Path) {
+    let Some(dir) = file.parent().filter(|dir| *dir == env.prefix) else { return };
+    for name in fs::list(dir).unwrap_or_default() {
+        if name.to_str().is_some_and(|name| name.starts_with(".miqm-")) {
+            drop(fs::remove_file(&dir.join(name)));
+        }
+    }
 }
 
 /// Replaces a file and lets it keep its owner, if the caller may give files away.

@@ -219,6 +219,16 @@ fn many_changes_at_a_time_lose_none() {
 }
 
 #[test]
+fn what_a_killed_change_left_is_removed_by_the_next() {
+    let host = host();
+    host.write(TWO);
+    let left = host.dir.path().join(".miqm-0123456789abcdef.tmp");
+    std::fs::write(&left, "half").unwrap();
+    host.edit(|edit| edit.add(&entry("D")));
+    assert!(!left.exists());
+}
+
+#[test]
 fn a_change_that_cannot_have_its_turn_says_so() {
     let host = host();
     host.edit(|_| {

@@ -54,7 +54,12 @@ pub fn make_dir_all(path: &Path, mode: u32, owner: Option<Owner>) -> Result<Vec<
         match stat(at) {
             Ok(found) if found.is_dir => break,
             Ok(_) => return Err(IoError::new(Op::Create, at, Errno::ENOTDIR)),
-            Err(error) if error.is_not_found() && presence(at)? == Presence::Absent => {}
+            Err(error) if error.is_not_found() => match presence(at)? {
+                Presence::Absent => {}
+                // Somebody else has just made it.
+                Presence::Dir => break,
+                _ => return Err(error),
+            },
             Err(error) => return Err(error),
         }
         missing.push(at);
