@@ -28,6 +28,8 @@ use crate::{Applications, Error, Outcome, notify};
 const TICK: Duration = Duration::from_millis(200);
 /// How long it waits for the last answers to be read before the process ends.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+/// How long the keeper of an instance that holds nothing may take to come back from the storage.
+const KEEPER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the driver hears.
 #[derive(Debug)]
@@ -76,6 +78,8 @@ pub(crate) struct Driver {
     told_waiting: u64,
     told_connections: u64,
     multi_instance: bool,
+    /// Since when only the keeper is waited for.
+    stopped_at: Option<BootInstant>,
 }
 
 /// The end that SIGTERM asks for: this instance ends, a standby takes over.
@@ -112,6 +116,7 @@ impl Driver {
             told_waiting: 0,
             told_connections: 0,
             multi_instance,
+            stopped_at: None,
         }
     }
 
@@ -331,20 +336,36 @@ impl Driver {
             notify::status(&self.sentence());
         }
         self.watch_hold();
+        self.leave_the_keeper();
         self.hurry();
         self.say_what_is_waited_for();
         self.watchdog();
     }
 
-    /// The one check that needs no I/O: has any write come back lately?
+    /// The one check that needs no I/O: has any write come back lately? Asked while everything is
+    /// being let go, too: on dead storage that would else never be over.
     fn watch_hold(&mut self) {
-        if self.outcome.is_some() || !self.role.holds_locks() {
+        let releasing = self.role == Role::Stopped;
+        if self.outcome.is_some() || !(releasing || self.role.holds_locks()) {
             return;
         }
-        if let Some(hold) = self.shared.hold()
-            && let Err(loss) = hold.overdue()
-        {
-            self.lost(loss);
+        let Some(hold) = self.shared.hold() else { return };
+        match hold.overdue() {
+            Ok(()) => {}
+            Err(Loss::LetGo) if releasing => {}
+            Err(loss) => self.lost(loss),
+        }
+    }
+
+    /// Ends without the keeper if it does not come back from the storage and has nothing to let go.
+    fn leave_the_keeper(&mut self) {
+        let idle = self.role == Role::Stopped && self.outcome.is_none();
+        if !idle || self.shared.hold().is_some() {
+            return;
+        }
+        let since = *self.stopped_at.get_or_insert_with(BootInstant::now);
+        if since.elapsed() > KEEPER_PATIENCE {
+            self.outcome = Some(Ok(Outcome { end: self.end_state }));
         }
     }
 
