@@ -169,7 +169,7 @@ struct Work<'a> {
 #[derive(Default)]
 struct Locks {
     _host: Option<LockedFile>,
-    _others: Vec<LockedFile>,
+    others: Vec<LockedFile>,
 }
 
 impl<'a> Work<'a> {
@@ -237,10 +237,10 @@ impl<'a> Work<'a> {
                 Err(_) => return Err(locked(path)),
             }
         }
-        Ok(Locks { _host: Some(host), _others: others })
+        Ok(Locks { _host: Some(host), others })
     }
 
-    fn run(self, intent: &mut Intent) -> Result<Deleted, DeleteError> {
+    fn run(mut self, intent: &mut Intent) -> Result<Deleted, DeleteError> {
         let kept = self.remove(intent).map_err(DeleteError::Remove)?;
         let default = registry::edit(self.env, self.admin.maker, |edit| {
             edit.remove(&self.entry.name);
@@ -253,7 +253,7 @@ impl<'a> Work<'a> {
         Ok(Deleted { kept, default })
     }
 
-    fn remove(&self, intent: &mut Intent) -> Result<Vec<PathBuf>, IoError> {
+    fn remove(&mut self, intent: &mut Intent) -> Result<Vec<PathBuf>, IoError> {
         intent.start(Operation::Delete, self.id)?;
         let data = self.data.path();
         let log = self.log.as_ref().map(LogDir::path);
@@ -271,6 +271,11 @@ impl<'a> Work<'a> {
         if let Some(log) = &self.log {
             // The control file last: with it the log is recognised.
             remove_all(log.path(), &["active", "amqhlctl.lfh"])?;
+        }
+        // Without an identity nothing starts any more, so the locks have done their work; and on NFS a
+        // file that is open stays in its directory under another name, which could not be removed.
+        self.locks.others.clear();
+        if let Some(log) = &self.log {
             kept.extend(remove_directory(log.path())?);
         }
         let mut order: Vec<&str> = DataDir::SUBDIRS.to_vec();
@@ -373,7 +378,7 @@ fn remove_directory(path: &Path) -> Result<Option<PathBuf>, IoError> {
         16, // EBUSY
         20, // ENOTDIR
     ];
-    match gone(fs::remove_dir(path)) {
+    match gone(remove_dir_patiently(path)) {
         Err(error) if error.errno().is_some_and(|errno| KEPT.contains(&errno)) => {
             Ok(Some(path.to_owned()))
         }
@@ -383,6 +388,24 @@ fn remove_directory(path: &Path) -> Result<Option<PathBuf>, IoError> {
             Ok(None)
         }
     }
+}
+
+/// Removes a directory. An NFS client may need a moment to remove what was closed just now.
+fn remove_dir_patiently(path: &Path) -> Result<(), IoError> {
+    const TRIES: u32 = 50;
+    for _ in 0..TRIES {
+        match fs::remove_dir(path) {
+            Err(error) if error.errno() == Some(39) => {
+                let left = fs::list(path)?;
+                if !left.iter().all(|name| name.as_encoded_bytes().starts_with(b".nfs")) {
+                    return Err(error);
+                }
+            }
+            removed => return removed,
+        }
+        miqm_sys::clock::sleep(std::time::Duration::from_millis(20));
+    }
+    fs::remove_dir(path)
 }
 
 fn gone(result: Result<(), IoError>) -> Result<(), IoError> {

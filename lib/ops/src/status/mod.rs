@@ -9,7 +9,8 @@
 //! | on this host | `master` | the record of `master` says | status |
 //! |---|---|---|---|
 //! | an instance | | | what the instance says; starting, if it has not said anything |
-//! | nothing | held | | running elsewhere |
+//! | nothing | held | its holder runs | running elsewhere |
+//! | nothing | held | an orderly end: somebody looks, or is about to take over | as if it were free |
 //! | nothing | free, `standby` held | it ended unexpectedly, or wants a successor | running elsewhere: it is being taken over |
 //! | nothing | free | an orderly end | that end |
 //! | nothing | free | anything else | ended unexpectedly |

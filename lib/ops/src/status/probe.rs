@@ -282,6 +282,9 @@ fn holder(path: &Path, slot: u64, expected: Option<QmgrId>) -> Result<Holder, Un
             // A holder that has just got the lock finds the record of the one before it.
             return match file.record(slot, |record| !record.state.is_end()) {
                 Err(foreign @ Unavailable::Foreign { .. }) => Err(foreign),
+                // Held for a moment by somebody who looks, and perhaps goes on to take over: whoever
+                // is named in the record is not the holder.
+                Ok(record) if record.state.is_end() => Ok(Holder::Dead(record)),
                 record => Ok(Holder::Alive(record)),
             };
         }
