@@ -151,6 +151,14 @@ impl Instance {
         }
     }
 
+    fn shows(&self, role: &str) {
+        let began = BootInstant::now();
+        while std::fs::read_to_string(self.runtime.role_file()).unwrap() != role {
+            assert!(began.elapsed() < SOON, "the role file does not become {role}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     fn end(&self, request: EndRequest) -> Answer {
         let mut call = Call::new(&self.runtime.control(), Ask::End(request), SOON).unwrap();
         let first = call.answer(Some(SOON)).unwrap().unwrap();
@@ -180,7 +188,7 @@ fn a_standby_takes_over_at_a_switchover_and_ends_with_its_active_otherwise() {
     let site = Site::new();
     let one = site.start("host1", true);
     one.reaches("active");
-    assert_eq!(std::fs::read_to_string(one.runtime.role_file()).unwrap(), "1\n");
+    one.shows("1\n");
     assert_eq!(
         one.end(EndRequest { switchover: true, ..END }),
         Answer::Refused(Refusal::NoStandby)
@@ -194,7 +202,7 @@ fn a_standby_takes_over_at_a_switchover_and_ends_with_its_active_otherwise() {
 
     assert_eq!(one.end(EndRequest { switchover: true, ..END }), Answer::Done);
     assert_eq!(one.outcome().unwrap().end, EndState::Normal);
-    assert_eq!(std::fs::read_to_string(one.runtime.role_file()).unwrap(), "0\n");
+    one.shows("0\n");
     two.reaches("active");
     drop(one);
     let one = site.start("host1", true);
@@ -283,4 +291,33 @@ fn a_controlled_end_waits_for_applications_until_it_is_hurried() {
     assert_eq!(waiting.answer(Some(SOON)).unwrap(), Some(Answer::Done));
     assert_eq!(one.outcome().unwrap().end, EndState::Preemptive);
     drop(session);
+}
+
+#[test]
+fn garbage_silence_and_crowds_at_the_socket_harm_nobody() {
+    use std::io::{Read as _, Write as _};
+    let site = Site::new();
+    let one = site.start("host1", false);
+    one.reaches("active");
+    let connect = || miqm_sys::socket::connect(&one.runtime.control(), SOON).unwrap();
+    for garbage in [&b"\xff\xff\xff\xff\x01"[..], b"\x02\0\0\0\x01{}", b"\x02\0\0\0\x07{}"] {
+        let mut stream = connect();
+        stream.write_all(garbage).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        assert!(String::from_utf8_lossy(&answer).contains("bad_request"), "{garbage:?}");
+    }
+    // As many as may say nothing; one more is told so, and those who have gone make room.
+    let silent: Vec<_> = (0..32).map(|_| connect()).collect();
+    let began = BootInstant::now();
+    let mut extra = String::new();
+    while !extra.contains("busy") {
+        assert!(began.elapsed() < SOON, "{extra}");
+        extra.clear();
+        drop(connect().read_to_string(&mut extra));
+    }
+    drop(silent);
+    one.reaches("active");
+    assert_eq!(one.end(END), Answer::Done);
+    one.outcome().unwrap();
 }

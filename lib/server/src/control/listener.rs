@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use miqm_format::frame::{Decoder, encode};
 use miqm_qmgr::instance::locks::LockFiles;
+use miqm_sys::clock::BootInstant;
 use miqm_sys::socket::{self, Listener, UnixStream};
 use miqm_sys::{IoError, user};
 
@@ -43,11 +44,17 @@ pub(crate) fn start(shared: Shared, driver: Sender<Input>) -> Result<(), IoError
                     continue;
                 }
             };
-            let place = Place::take(&callers);
             let (shared, driver) = (shared.clone(), driver.clone());
+            let Some(place) = Place::take(&callers) else {
+                // No thread for one too many; the answer fits into the socket's buffer.
+                if stream.set_nonblocking(true).is_ok() {
+                    Caller { stream, shared }.answer(&Answer::Refused(Refusal::Busy));
+                }
+                continue;
+            };
             // If there is no thread to be had, the caller sees the connection close.
             drop(spawn("caller", move || {
-                Caller { stream, shared }.serve(place.is_some(), &driver);
+                Caller { stream, shared }.serve(&driver);
                 drop(place);
             }));
         }
@@ -80,13 +87,9 @@ struct Caller {
 }
 
 impl Caller {
-    fn serve(mut self, has_place: bool, driver: &Sender<Input>) {
+    fn serve(mut self, driver: &Sender<Input>) {
         let timed = self.stream.set_read_timeout(Some(PATIENCE));
         if timed.and_then(|()| self.stream.set_write_timeout(Some(PATIENCE))).is_err() {
-            return;
-        }
-        if !has_place {
-            self.answer(&Answer::Refused(Refusal::Busy));
             return;
         }
         let Some(request) = self.request() else {
@@ -108,7 +111,9 @@ impl Caller {
     fn request(&mut self) -> Option<Request> {
         let mut decoder = Decoder::new();
         let mut chunk = [0; 4096];
-        loop {
+        let began = BootInstant::now();
+        // The patience is for the whole request: a byte now and then does not keep the place.
+        while began.elapsed() < PATIENCE {
             let read = self.stream.read(&mut chunk).ok().filter(|read| *read > 0)?;
             let mut bytes = &chunk[..read];
             if let Some(frame) = decoder.feed(&mut bytes).ok()? {
@@ -116,6 +121,7 @@ impl Caller {
                 return (frame.kind == KIND_JSON && request.version == VERSION).then_some(request);
             }
         }
+        None
     }
 
     fn status(&self) -> Status {
