@@ -33,9 +33,6 @@ pub struct Dspmqver {
     json: bool,
 }
 
-/// The highest command level of the interface that queue managers can have.
-const COMMAND_LEVEL_MAX: u32 = 940;
-
 /// The component that is installed; the others of [`ABSENT`] belong to the interface only.
 const SERVER: u64 = 1;
 const ABSENT: &[(u64, &str)] = &[
@@ -76,7 +73,7 @@ const FIELDS: &[Field] = &[
     Field { number: 2048, label: "Primary", value: |_| "Yes".into() },
     Field { number: 128, label: "InstPath", value: |_| installation_path() },
     Field { number: 4096, label: "DataPath", value: |env| env.prefix.display().to_string() },
-    Field { number: 1024, label: "MaxCmdLevel", value: |_| COMMAND_LEVEL_MAX.to_string() },
+    Field { number: 1024, label: "MaxCmdLevel", value: |_| miqm_ops::COMMAND_LEVEL_MAX.to_string() },
     Field { number: 8192, label: "LicenseType", value: |_| "Apache-2.0".into() },
     Field { number: 0, label: "ReleaseType", value: |_| "Open source".into() },
 ];

@@ -13,6 +13,8 @@ pub mod maintain;
 pub mod start;
 pub mod status;
 
+/// The highest command level of the interface that queue managers can have.
+pub use miqm_engine::level::MAX as COMMAND_LEVEL_MAX;
 pub use miqm_qmgr::autoconf::AutoConfigError;
 pub use miqm_qmgr::config::{BadValue, ConfigError, SecurityPolicy};
 pub use miqm_qmgr::env::{Env, Installation};
