@@ -23,6 +23,8 @@ use crate::{Error, Refused};
 /// An assertion of the lock younger than this is not repeated before a write: shorter than the
 /// quickest takeover.
 const FRESH: Duration = Duration::from_millis(40);
+/// How long an instance that finds the locks held looks again before it believes it.
+const GLANCE: Duration = Duration::from_millis(60);
 /// How long an instance that finds the locks held, but by nobody who runs, waits for a sign.
 const UNCLEAR_MAX: Duration = Duration::from_secs(2);
 /// How long to look for a free slot: a standby that takes over at this moment leaves its own only when
@@ -160,6 +162,9 @@ impl Keeper {
             }
             let seen = files.see_master()?;
             match seen.record {
+                // Somebody who only looks holds the lock for a moment, and the record may be that of
+                // an instance that is dead: only who still holds it a little later is at work.
+                _ if began.elapsed() < GLANCE => clock::sleep(GLANCE / 3),
                 LockSlot::Present(record) if seen.held && !record.state.is_end() => {
                     match self.stand_by(files, settings, &record) {
                         Err(Error::Refused(Refused::TooManyStandbys { .. }))
