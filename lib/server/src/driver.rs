@@ -166,7 +166,9 @@ impl Driver {
                 if self.role == Role::Active
                     && let Some(when_active) = &self.shared.when_active
                 {
-                    when_active(Applications { engine, sessions: self.shared.sessions().clone() });
+                    let sessions = self.shared.sessions().clone();
+                    let services = self.shared.services;
+                    when_active(Applications { engine, sessions, services });
                 }
             }
             Input::Failed(error) => {
@@ -281,15 +283,18 @@ impl Driver {
             .into_iter()
             .map(|(d, e)| (began.saturating_add(d), e))
             .collect();
+        let mut request = request;
         if let Some(earlier) = self.ending.take() {
             plan.extend(earlier.steps);
-            self.ending = Some(Ending {
-                request: EndRequest { wait: request.wait, ..earlier.request },
-                steps: plan,
-            });
-        } else {
-            self.ending = Some(Ending { request, steps: plan });
+            if request == TERMINATE {
+                // A service manager that hurries does not change what the operator decided.
+                request.switchover = earlier.request.switchover;
+            }
         }
+        if request.reconnect {
+            self.shared.sessions().ask_to_reconnect();
+        }
+        self.ending = Some(Ending { request, steps: plan });
         self.event(mode.event());
     }
 

@@ -91,6 +91,8 @@ pub struct Applications {
     pub engine: Weak<Engine<RealDir>>,
     /// Where each application signs on, and learns that the instance ends.
     pub sessions: Sessions,
+    /// Whether listeners and services are to be started (not `-ns`).
+    pub services: bool,
 }
 
 /// Called once when the instance has become active; must not wait for anything.

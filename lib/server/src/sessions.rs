@@ -23,6 +23,7 @@ pub enum Phase {
 struct Inner {
     phase: Phase,
     open: u64,
+    reconnect: bool,
 }
 
 type OnEmpty = Box<dyn Fn() + Send + Sync>;
@@ -41,7 +42,7 @@ impl Sessions {
     /// An empty register; `on_empty` is called each time the last session has gone.
     pub fn new(on_empty: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
-            inner: Arc::new(Mutex::new(Inner { phase: Phase::Closed, open: 0 })),
+            inner: Arc::new(Mutex::new(Inner { phase: Phase::Closed, open: 0, reconnect: false })),
             on_empty: Arc::new(Box::new(on_empty)),
         }
     }
@@ -71,6 +72,11 @@ impl Sessions {
         self.inner().phase
     }
 
+    /// From now on those whose connection ends are told to reconnect to another instance (`-r`).
+    pub fn ask_to_reconnect(&self) {
+        self.inner().reconnect = true;
+    }
+
     /// Goes to `phase` and returns how many are connected still. A phase never goes back.
     pub fn enter(&self, phase: Phase) -> u64 {
         let mut inner = self.inner();
@@ -83,6 +89,11 @@ impl Session {
     /// What the instance wants of this session.
     pub fn phase(&self) -> Phase {
         self.0.phase()
+    }
+
+    /// Whether its application is to be told to reconnect when the connection ends.
+    pub fn is_to_reconnect(&self) -> bool {
+        self.0.inner().reconnect
     }
 }
 

@@ -321,3 +321,36 @@ fn garbage_silence_and_crowds_at_the_socket_harm_nobody() {
     assert_eq!(one.end(END), Answer::Done);
     one.outcome().unwrap();
 }
+
+/// The last word on whether a standby takes over is the operator's last, and it reaches applications.
+#[test]
+fn an_end_that_is_hurried_with_a_switchover_is_one() {
+    let (tell, told) = channel();
+    let site = Site {
+        when_active: Some(Arc::new(move |applications| tell.send(applications).unwrap())),
+        ..Site::new()
+    };
+    let one = site.start("host1", true);
+    let applications = told.recv_timeout(SOON).unwrap();
+    assert!(applications.services);
+    let session = applications.sessions.admit().expect("it serves");
+    let two = site.start("host2", true);
+    two.reaches("standby");
+    assert_eq!(one.end(EndRequest { wait: false, ..END }), Answer::Accepted);
+    one.reaches("quiescing");
+    assert!(!session.is_to_reconnect());
+    let hurried = EndRequest {
+        mode: WireMode::Immediate,
+        switchover: true,
+        reconnect: true,
+        wait: false,
+        ..END
+    };
+    assert_eq!(one.end(hurried), Answer::Accepted);
+    assert!(session.is_to_reconnect());
+    drop(session);
+    one.outcome().unwrap();
+    two.reaches("active");
+    assert_eq!(two.end(END), Answer::Done);
+    two.outcome().unwrap();
+}
