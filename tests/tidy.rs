@@ -19,8 +19,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("engine", &["types", "messages", "format", "sys", "wal", "qmgr"]),
     ("server", &["types", "messages", "format", "sys", "wal", "qmgr", "engine"]),
     ("ops", &["types", "messages", "format", "sys", "wal", "qmgr", "engine", "server"]),
+    ("fsck", &["types", "sys"]),
     ("cli", &["types", "messages", "ops", "sys"]),
-    ("bins", &["types", "messages", "cli", "ops", "server"]),
+    ("bins", &["types", "messages", "cli", "ops", "server", "fsck"]),
 ];
 
 const TOP_LEVEL: &[&str] = &[

@@ -14,6 +14,7 @@ pub mod fs;
 pub mod inflight;
 pub mod lock;
 pub mod mount;
+pub mod probe;
 pub mod proc;
 pub mod random;
 pub mod sd;
@@ -22,5 +23,6 @@ pub mod socket;
 pub mod supervise;
 
 pub mod user;
+pub mod worker;
 
 pub use error::{IoError, Op};

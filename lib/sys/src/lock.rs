@@ -11,18 +11,18 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
-use crate::error::{At, IoError, Op};
+use crate::error::{IoError, Op};
 use crate::fs;
 use crate::inflight;
+use crate::probe::{self, Family, Kind};
 
 /// A range of bytes of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Range {
     /// The first byte.
     pub start: u64,
@@ -42,13 +42,12 @@ impl Range {
 ///
 /// If the storage does not tell.
 pub fn held_elsewhere(file: &File, path: &Path, range: Range) -> Result<bool, IoError> {
-    let mut lock = wanted(range, path)?;
     let _entered = inflight::enter(Op::Lock, path);
     loop {
-        match fcntl(file, FcntlArg::F_OFD_GETLK(&mut lock)) {
-            Ok(_) => return Ok(i32::from(lock.l_type) != libc::F_UNLCK),
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(IoError::new(Op::Lock, path, errno)),
+        match probe::test_lock(file.as_fd(), Family::Ofd, Kind::Write, range) {
+            Ok(held) => return Ok(held.is_some()),
+            Err(libc::EINTR) => {}
+            Err(errno) => return Err(refused(path, errno)),
         }
     }
 }
@@ -186,32 +185,19 @@ impl Drop for LockedFile {
 
 /// Takes the lock of the open file, or asserts it anew; `false` if another open file holds one.
 pub(crate) fn set_lock(file: &File, path: &Path, range: Range) -> Result<bool, IoError> {
-    let lock = wanted(range, path)?;
     let _entered = inflight::enter(Op::Lock, path);
     loop {
-        match fcntl(file, FcntlArg::F_OFD_SETLK(&lock)) {
-            Ok(_) => return Ok(true),
-            Err(Errno::EAGAIN | Errno::EACCES) => return Ok(false),
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(IoError::new(Op::Lock, path, errno)),
+        match probe::lock(file.as_fd(), Family::Ofd, Kind::Write, range, false) {
+            Ok(()) => return Ok(true),
+            Err(libc::EAGAIN | libc::EACCES) => return Ok(false),
+            Err(libc::EINTR) => {}
+            Err(errno) => return Err(refused(path, errno)),
         }
     }
 }
 
-fn wanted(range: Range, path: &Path) -> Result<libc::flock, IoError> {
-    let offset = |bytes: u64| {
-        let too_far = |_| io::Error::from(Errno::EOVERFLOW);
-        libc::off_t::try_from(bytes).map_err(too_far).at(Op::Lock, path)
-    };
-    #[expect(clippy::cast_possible_truncation, reason = "the constants are small")]
-    Ok(libc::flock {
-        l_type: libc::F_WRLCK as libc::c_short,
-        l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: offset(range.start)?,
-        l_len: offset(range.len)?,
-        // Must be 0 for a lock of an open file description.
-        l_pid: 0,
-    })
+fn refused(path: &Path, errno: i32) -> IoError {
+    IoError::new(Op::Lock, path, io::Error::from_raw_os_error(errno))
 }
 
 #[cfg(test)]

@@ -288,7 +288,7 @@ fn end_at_once() -> ! {
     }
 }
 
-fn threads() -> usize {
+pub(crate) fn threads() -> usize {
     // Without /proc it is the caller's promise.
     std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count)
 }

@@ -1,0 +1,382 @@
+//! What actors are asked, and what they answer.
+
+use std::fmt;
+
+use miqm_sys::lock::Range;
+use miqm_sys::probe::{Attributes, Family, FileSystem, Held, How, Kind};
+use serde::{Deserialize, Serialize};
+
+/// The most bytes that one call carries or brings back.
+pub const BYTES_MAX: u32 = 64 * 1024;
+/// An actor has descriptors of these numbers: 0 to `SLOTS - 1`.
+pub const SLOTS: u8 = 64;
+
+/// Bytes to write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bytes {
+    /// A text.
+    Text(String),
+    /// One byte, so many times.
+    Fill(u8, u32),
+    /// So many bytes that look random and are the same for the same seed; see [`seeded`].
+    Seeded(u64, u32),
+}
+
+impl Bytes {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Fill(_, len) | Self::Seeded(_, len) => *len as usize,
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes themselves.
+    pub fn to_vec(&self) -> Vec<u8> {
+        match self {
+            Self::Text(text) => text.as_bytes().to_vec(),
+            Self::Fill(byte, len) => vec![*byte; *len as usize],
+            Self::Seeded(seed, len) => seeded(*seed, *len as usize),
+        }
+    }
+}
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) if text.len() <= 32 => write!(f, "{text:?}"),
+            _ => write!(f, "{} bytes", self.len()),
+        }
+    }
+}
+
+/// Bytes that look random and are the same for the same seed. No two positions of eight bytes agree
+/// by design, so bytes that land in the wrong place are noticed.
+pub fn seeded(seed: u64, len: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(len + 8);
+    let mut state = seed ^ 0x9e37_79b9_7f4a_7c15;
+    while bytes.len() < len {
+        // splitmix64
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut word = state;
+        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bytes.extend_from_slice(&(word ^ (word >> 31)).to_le_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}
+
+/// One thing that an actor does. Names are relative to the tested directory; `fd` is a slot of the
+/// actor, below [`SLOTS`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the fields are the arguments of the system calls")]
+pub enum Call {
+    /// `openat(2)` into a slot; what was open there is closed before.
+    Open { fd: u8, name: String, how: How },
+    /// `close(2)`.
+    Close { fd: u8 },
+    /// `dup(2)` into another slot.
+    Duplicate { fd: u8, to: u8 },
+    /// Takes, changes or gives back a lock. A waiting one is ended by [`crate::Actor::interrupt`].
+    Lock { fd: u8, family: Family, kind: Kind, range: Range, wait: bool },
+    /// `F_GETLK`: answers [`Value::Lock`].
+    TestLock { fd: u8, family: Family, kind: Kind, range: Range },
+    /// One `pread(2)`: answers [`Value::Bytes`].
+    Read { fd: u8, at: u64, bytes: u32 },
+    /// One `pwrite(2)`: answers [`Value::Count`].
+    Write { fd: u8, at: u64, bytes: Bytes },
+    /// One `write(2)` at the descriptor's position: answers [`Value::Count`].
+    Append { fd: u8, bytes: Bytes },
+    /// One `pwritev2(2)` with `RWF_DSYNC`: answers [`Value::Count`].
+    WriteDurably { fd: u8, at: u64, bytes: Bytes },
+    /// `fsync(2)`.
+    Fsync { fd: u8 },
+    /// `fdatasync(2)`.
+    Fdatasync { fd: u8 },
+    /// `fsync(2)` of a directory.
+    SyncDir { name: String },
+    /// `ftruncate(2)`.
+    SetLength { fd: u8, bytes: u64 },
+    /// `fallocate(2)`.
+    Allocate { fd: u8, at: u64, bytes: u64 },
+    /// `renameat(2)`.
+    Rename { from: String, to: String },
+    /// `linkat(2)`.
+    Link { from: String, to: String },
+    /// `symlinkat(2)`.
+    Symlink { target: String, name: String },
+    /// `readlinkat(2)`: answers [`Value::Names`] with one name.
+    ReadLink { name: String },
+    /// `unlinkat(2)`.
+    Unlink { name: String },
+    /// `mkdirat(2)`.
+    MakeDir { name: String, mode: u32 },
+    /// `unlinkat(2)` of a directory.
+    RemoveDir { name: String },
+    /// `fstatat(2)`: answers [`Value::Attributes`].
+    Stat { name: String },
+    /// `fstat(2)`: answers [`Value::Attributes`].
+    StatFd { fd: u8 },
+    /// The names in a directory: answers [`Value::Names`].
+    List { name: String },
+    /// `fchmod(2)`.
+    SetMode { fd: u8, mode: u32 },
+    /// `fchown(2)`.
+    SetOwner { fd: u8, uid: u32, gid: u32 },
+    /// `fstatfs(2)` of the tested directory: answers [`Value::FileSystem`].
+    StatFs,
+    /// Who the actor is: answers [`Value::Who`].
+    Who,
+    /// The actor's wall clock: answers [`Value::Count`], nanoseconds since 1970 UTC.
+    Clock,
+    /// Makes the call in a forked child, which shares the open files and then ends; its answer.
+    InChild { call: Box<Call> },
+    /// Forks a child that shares the open files and sleeps: answers [`Value::Count`], its number.
+    IdleChild,
+    /// Kills such a child and waits for its end.
+    EndChild { pid: u32 },
+    /// Ends the actor at once without closing anything itself. There is no answer.
+    Exit,
+    /// Takes an exclusive lock of the whole file by the code of the instances, and keeps it in a slot
+    /// of its own until [`Call::LetGo`]: answers [`Value::Yes`].
+    Hold { name: String },
+    /// Asserts that lock anew, by the code of the instances: answers [`Value::Yes`].
+    Reassert,
+    /// Lets it go.
+    LetGo,
+    /// Many operations at once.
+    Burst(Burst),
+}
+
+/// Work of many operations that an actor does by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the variants' texts say what the fields are")]
+pub enum Burst {
+    /// Makes `call` `times` times, at least `every_ms` apart from beginning to beginning, as long as it
+    /// succeeds: answers [`Value::Samples`], the seconds of each.
+    Repeat { call: Box<Call>, times: u32, every_ms: u32 },
+    /// Makes `call` again every `every_ms` until it gives what is wanted, at most `limit_ms`:
+    /// answers [`Value::Waited`]. The last answer decides.
+    Until { call: Box<Call>, want: Want, every_ms: u32, limit_ms: u32 },
+    /// Makes the calls one after the other, whatever they give: answers [`Value::Replies`].
+    All { calls: Vec<Call> },
+    /// `rounds` times: takes the exclusive lock of bytes 0 to 7 (asking again every millisecond, for
+    /// `limit_ms` at most), reads the number there, checks that no file `guard` exists by making
+    /// it with `O_EXCL`, writes the number plus one, removes `guard`, gives the lock back: answers
+    /// [`Value::Counted`].
+    Count { fd: u8, family: Family, guard: String, rounds: u32, limit_ms: u32 },
+    /// Makes files `prefix0` to `prefixN` with `O_CREAT|O_EXCL`: answers [`Value::Won`], those it made.
+    Exclusive { prefix: String, files: u32 },
+    /// Opens and reads `name` again and again for `for_ms`, and compares all of it with each of the
+    /// texts: answers [`Value::Watched`].
+    Watch { name: String, texts: Vec<Bytes>, for_ms: u32 },
+}
+
+/// What [`Burst::Until`] waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Want {
+    /// That it succeeds.
+    Done,
+    /// That it is refused with this error number.
+    Errno(i32),
+    /// That it brings these bytes.
+    Bytes(Bytes),
+    /// Attributes with this length.
+    Length(u64),
+    /// A list with this name in it.
+    Name(String),
+    /// A list without this name in it.
+    NoName(String),
+    /// `F_GETLK` says that nobody holds a lock.
+    Free,
+}
+
+/// What a successful call brings back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Value {
+    /// Nothing.
+    Done,
+    /// Yes or no.
+    Yes(bool),
+    /// A number.
+    Count(u64),
+    /// Bytes.
+    Bytes(Vec<u8>),
+    /// What `stat(2)` says.
+    Attributes(Attributes),
+    /// Names.
+    Names(Vec<String>),
+    /// The lock in the way, if there is one.
+    Lock(Option<Held>),
+    /// What `statfs(2)` says.
+    FileSystem(FileSystem),
+    /// User, group, groups and process number.
+    Who {
+        /// The effective user.
+        uid: u32,
+        /// The effective group.
+        gid: u32,
+        /// All groups.
+        groups: Vec<u32>,
+        /// The process.
+        pid: u32,
+    },
+    /// Seconds, one value for each time, until the first that failed.
+    Samples {
+        /// The seconds of each.
+        seconds: Vec<f64>,
+        /// The error number that ended it early.
+        errno: Option<i32>,
+    },
+    /// The end of a wait.
+    Waited {
+        /// Whether what was wanted came.
+        came: bool,
+        /// How long it took, or was waited.
+        seconds: f64,
+        /// The last answer.
+        last: Box<Reply>,
+    },
+    /// The answers to several calls.
+    Replies(Vec<Reply>),
+    /// The end of [`Burst::Count`].
+    Counted {
+        /// Rounds done.
+        rounds: u32,
+        /// How often somebody else was inside the lock at the same time.
+        intruders: u32,
+        /// How often the number was smaller than one's own last one.
+        backwards: u32,
+        /// How long each lock took to get, in seconds.
+        seconds: Vec<f64>,
+    },
+    /// The files that were made.
+    Won(Vec<u32>),
+    /// The end of [`Burst::Watch`].
+    Watched {
+        /// How often each text was seen.
+        seen: Vec<u32>,
+        /// How often the name was missing.
+        missing: u32,
+        /// How often something else was there: a part, or a mixture.
+        other: u32,
+        /// The error number of the last failure other than that the name was missing.
+        errno: Option<i32>,
+    },
+}
+
+/// The answer to a call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reply {
+    /// What it brought, or the error number.
+    pub result: Result<Value, i32>,
+    /// How long the call took, by the actor's clock.
+    pub seconds: f64,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let span = |range: &Range| match range.len {
+            0 => format!("{}..end", range.start),
+            len => format!("{}..{}", range.start, range.start.saturating_add(len)),
+        };
+        match self {
+            Self::Open { name, how, .. } => write!(f, "open({name}, {how})"),
+            Self::Close { fd } => write!(f, "close({fd})"),
+            Self::Duplicate { fd, to } => write!(f, "dup({fd}, {to})"),
+            Self::Lock { fd, family, kind, range, wait } => {
+                let (call, lock) = match (family, wait) {
+                    (Family::Flock, _) => {
+                        let how = match kind {
+                            Kind::Read => "LOCK_SH",
+                            Kind::Write => "LOCK_EX",
+                            Kind::Unlock => "LOCK_UN",
+                        };
+                        return write!(
+                            f,
+                            "flock({fd}, {how}{})",
+                            if *wait { "" } else { "|LOCK_NB" }
+                        );
+                    }
+                    (Family::Posix, false) => ("F_SETLK", kind_name(*kind)),
+                    (Family::Posix, true) => ("F_SETLKW", kind_name(*kind)),
+                    (Family::Ofd, false) => ("F_OFD_SETLK", kind_name(*kind)),
+                    (Family::Ofd, true) => ("F_OFD_SETLKW", kind_name(*kind)),
+                };
+                write!(f, "fcntl({fd}, {call}, {lock}, {})", span(range))
+            }
+            Self::TestLock { fd, family, kind, range } => {
+                let call = if *family == Family::Ofd { "F_OFD_GETLK" } else { "F_GETLK" };
+                write!(f, "fcntl({fd}, {call}, {}, {})", kind_name(*kind), span(range))
+            }
+            Self::Read { fd, at, bytes } => write!(f, "pread({fd}, {bytes} bytes, {at})"),
+            Self::Write { fd, at, bytes } => write!(f, "pwrite({fd}, {bytes}, {at})"),
+            Self::Append { fd, bytes } => write!(f, "write({fd}, {bytes})"),
+            Self::WriteDurably { fd, at, bytes } => {
+                write!(f, "pwritev2({fd}, {bytes}, {at}, RWF_DSYNC)")
+            }
+            Self::Fsync { fd } => write!(f, "fsync({fd})"),
+            Self::Fdatasync { fd } => write!(f, "fdatasync({fd})"),
+            Self::SyncDir { name } => write!(f, "fsync({name})"),
+            Self::SetLength { fd, bytes } => write!(f, "ftruncate({fd}, {bytes})"),
+            Self::Allocate { fd, at, bytes } => write!(f, "fallocate({fd}, {at}, {bytes})"),
+            Self::Rename { from, to } => write!(f, "rename({from}, {to})"),
+            Self::Link { from, to } => write!(f, "link({from}, {to})"),
+            Self::Symlink { target, name } => write!(f, "symlink({target}, {name})"),
+            Self::ReadLink { name } => write!(f, "readlink({name})"),
+            Self::Unlink { name } => write!(f, "unlink({name})"),
+            Self::MakeDir { name, mode } => write!(f, "mkdir({name}, {mode:04o})"),
+            Self::RemoveDir { name } => write!(f, "rmdir({name})"),
+            Self::Stat { name } => write!(f, "stat({name})"),
+            Self::StatFd { fd } => write!(f, "fstat({fd})"),
+            Self::List { name } => write!(f, "getdents({name})"),
+            Self::SetMode { fd, mode } => write!(f, "fchmod({fd}, {mode:04o})"),
+            Self::SetOwner { fd, uid, gid } => write!(f, "fchown({fd}, {uid}, {gid})"),
+            Self::StatFs => f.write_str("fstatfs"),
+            Self::Who => f.write_str("geteuid"),
+            Self::Clock => f.write_str("clock_gettime(CLOCK_REALTIME)"),
+            Self::InChild { call } => write!(f, "in a forked child: {call}"),
+            Self::IdleChild => f.write_str("fork"),
+            Self::EndChild { pid } => write!(f, "kill({pid}, SIGKILL)"),
+            Self::Exit => f.write_str("_exit"),
+            Self::Hold { name } => write!(f, "lock {name} as an instance does"),
+            Self::Reassert => f.write_str("assert the lock anew as an instance does"),
+            Self::LetGo => f.write_str("let the lock go as an instance does"),
+            Self::Burst(burst) => burst.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Burst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Repeat { call, times, .. } => write!(f, "{times} times {call}"),
+            Self::Until { call, every_ms, .. } => write!(f, "every {every_ms} ms {call}"),
+            Self::All { calls } => write!(f, "{} calls", calls.len()),
+            Self::Count { rounds, .. } => write!(f, "{rounds} times lock, read, write, unlock"),
+            Self::Exclusive { prefix, files } => {
+                write!(f, "open({prefix}0..{files}, O_CREAT|O_EXCL)")
+            }
+            Self::Watch { name, for_ms, .. } => write!(f, "for {for_ms} ms open and read {name}"),
+        }
+    }
+}
+
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Read => "F_RDLCK",
+        Kind::Write => "F_WRLCK",
+        Kind::Unlock => "F_UNLCK",
+    }
+}

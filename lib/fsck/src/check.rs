@@ -1,0 +1,71 @@
+//! What a check is.
+
+use crate::finding::Told;
+use crate::report::Phase;
+use crate::stage::{Stage, Trouble};
+
+/// In which phases a check runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Runs(u8);
+
+impl Runs {
+    /// On one host, always: it takes a few milliseconds on local storage.
+    pub const BASIC: Self = Self(1);
+    /// On one host, if all checks were asked for.
+    pub const ALL: Self = Self(2);
+    /// On two hosts, with `-c`.
+    pub const CONCURRENT: Self = Self(4);
+    /// On two hosts, with `-w`.
+    pub const WAITING: Self = Self(8);
+
+    /// In the phases of either.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether it runs in a phase. The phase of all one-host checks is on top of the basic one.
+    pub fn in_phase(self, phase: Phase) -> bool {
+        let bit = match phase {
+            Phase::Basic => Self::BASIC,
+            Phase::All => Self::ALL,
+            Phase::Concurrent => Self::CONCURRENT,
+            Phase::Waiting => Self::WAITING,
+            _ => return false,
+        };
+        self.0 & bit.0 != 0
+    }
+}
+
+/// A property of storage, and how it is found out whether it holds.
+#[derive(Debug)]
+pub struct Check {
+    /// Its stable id: "lock.exclusive". It never changes its meaning.
+    pub id: &'static str,
+    /// What it asserts, as a short sentence without a full stop.
+    pub title: &'static str,
+    /// How it finds out, as a sentence.
+    pub how: &'static str,
+    /// Why a queue manager cares, as a sentence.
+    pub why: &'static str,
+    /// What to change if it does not hold, as a sentence.
+    pub change: &'static str,
+    /// The checks without which it means nothing: if one of them failed, this one is not made.
+    pub needs: &'static [&'static str],
+    /// When it runs.
+    pub runs: Runs,
+    /// Whether the run is no success if it cannot be found out.
+    pub required: bool,
+    /// Finds it out.
+    pub run: fn(&Stage) -> Result<Told, Trouble>,
+}
+
+/// Every check of a table in `checks`, in the order in which they run.
+pub fn all() -> impl Iterator<Item = &'static Check> {
+    crate::checks::TABLES.iter().copied().flatten()
+}
+
+/// The check of an id.
+pub fn of(id: &str) -> Option<&'static Check> {
+    all().find(|check| check.id == id)
+}

@@ -1,0 +1,12 @@
+//! The checks, by what they are about. The order of the tables is the order in which they run: a check
+//! comes after those that it needs.
+
+mod lock;
+
+use crate::check::Check;
+
+/// Every table.
+pub(crate) const TABLES: &[&[Check]] = &[lock::CHECKS];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,26 @@
+//! Whether a directory can carry an active and a standby instance.
+//!
+//! * The process that decides never touches the directory. All that happens there is done by
+//!   *actors*: processes of their own that make one [`Call`] at a time and answer with its result.
+//!   A call that hangs costs an actor, and what happened in which order is known outside the storage.
+//! * Actors live on *hosts* ([`host`]): this one, or one that is reached through a port: over a
+//!   program's input and output, or over files in the directory itself.
+//! * A [`Check`] is a row of a table and a function over a [`Stage`], written once for two places:
+//!   two processes of one host, or two hosts.
+//! * What was found is a [`Report`].
+
+pub mod actor;
+pub mod call;
+pub mod check;
+pub mod checks;
+pub mod finding;
+pub mod host;
+mod report;
+pub mod run;
+pub mod stage;
+
+pub use call::{Call, Reply, Value};
+pub use check::{Check, Runs};
+pub use finding::{Evidence, Finding, Series, Told, Verdict};
+pub use report::{HostFacts, Outcome, Phase, Report};
+pub use stage::{Actor, Place, Stage, Trouble};

@@ -1,0 +1,148 @@
+//! All that a run found.
+
+use miqm_types::UtcTime;
+use serde::{Deserialize, Serialize};
+
+use crate::finding::{Finding, Verdict};
+
+/// A part of a run, with an option of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// What is mounted, and how: nothing is written.
+    Environment,
+    /// One host, no option: the basic behaviour.
+    Basic,
+    /// One host, `--all`: what takes longer.
+    All,
+    /// Two hosts, `-c`: concurrent writes.
+    Concurrent,
+    /// Two hosts, `-w`: waiting for locks and their release.
+    Waiting,
+    /// `-f`: the integrity test's files are formatted.
+    Format,
+    /// `-a`: pages are appended under a lock.
+    Append,
+    /// `-i`: the pages are verified.
+    Verify,
+    /// `--golive`: a failure that was injected, and what came of it.
+    Failure,
+}
+
+/// One host that took part.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HostFacts {
+    /// Its name.
+    pub name: String,
+    /// The tested directory on it.
+    pub directory: String,
+    /// The kernel's release: "6.1.0-50-amd64"; empty if unknown.
+    pub kernel: String,
+    /// The kernel's id of this boot; empty if unknown.
+    pub boot: String,
+    /// The user the test ran as: "mqm (990)".
+    pub user: String,
+    /// The groups of that user.
+    pub groups: Vec<u32>,
+    /// The type of the file system: "nfs4"; empty if unknown.
+    pub fs_type: String,
+    /// What is mounted: `filer:/mqm`; empty if unknown.
+    pub source: String,
+    /// Where it is mounted.
+    pub mount_point: String,
+    /// The options of the mount and of the file system, separated by commas.
+    pub options: String,
+    /// The magic number of the file system, as `statfs(2)` lists them; 0 if unknown.
+    pub magic: u64,
+    /// The device number of the tested directory on that host.
+    pub device: u64,
+    /// The version of the checker there.
+    pub version: String,
+}
+
+/// How a whole run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Everything that was asked held.
+    Passed,
+    /// Something does not hold.
+    Failed,
+    /// Nothing failed, but something that was asked could not be tested.
+    NotTested,
+}
+
+/// A whole run. Its JSON form is documented in amqmfsck(1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The version of this form: [`Report::FORMAT`].
+    pub format: u32,
+    /// The version of the checker.
+    pub version: String,
+    /// Names this run: 32 hexadecimal digits.
+    pub run: String,
+    /// The tested directory, on the first host.
+    pub directory: String,
+    /// When it began: microseconds since 1970 UTC by the clock of the first host.
+    pub started: i64,
+    /// How long it took.
+    pub seconds: f64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What ended it early, as a sentence; empty if nothing did.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub ended_early: String,
+    /// What was asked.
+    pub phases: Vec<Phase>,
+    /// Who took part; the first is where the run was directed.
+    pub hosts: Vec<HostFacts>,
+    /// Every check, in the order in which they were made.
+    pub findings: Vec<Finding>,
+    /// Things that were not asked for, and so not shown: "what a second host sees".
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_shown: Vec<String>,
+}
+
+impl Report {
+    /// The version of the JSON form.
+    pub const FORMAT: u32 = 1;
+
+    /// An empty report of a run that begins now.
+    pub fn new(run: &str, directory: &str, started: UtcTime, phases: &[Phase]) -> Self {
+        Self {
+            format: Self::FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            run: run.to_owned(),
+            directory: directory.to_owned(),
+            started: started.0,
+            seconds: 0.0,
+            outcome: Outcome::NotTested,
+            ended_early: String::new(),
+            phases: phases.to_vec(),
+            hosts: Vec::new(),
+            findings: Vec::new(),
+            not_shown: Vec::new(),
+        }
+    }
+
+    /// What the findings come to.
+    pub fn judge(&self) -> Outcome {
+        let any = |test: &dyn Fn(&Finding) -> bool| self.findings.iter().any(test);
+        if any(&|found| found.verdict == Verdict::Fail) {
+            Outcome::Failed
+        } else if !self.ended_early.is_empty()
+            || self.findings.is_empty()
+            || any(&|found| found.verdict == Verdict::NotTested && found.required)
+        {
+            Outcome::NotTested
+        } else {
+            Outcome::Passed
+        }
+    }
+
+    /// The number of findings with a verdict.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.findings.iter().filter(|found| found.verdict == verdict).count()
+    }
+}

@@ -1,0 +1,122 @@
+//! Making the checks of a phase, one after the other.
+
+use miqm_sys::clock::BootInstant;
+use miqm_sys::probe;
+
+use crate::check::{self, Check};
+use crate::finding::{Evidence, Finding, Told, Verdict};
+use crate::report::{Phase, Report};
+use crate::stage::{Place, Stage, Trouble};
+
+/// What happens while checks are made.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A check begins: the how-manieth of how many.
+    Begins {
+        /// Which.
+        check: &'static Check,
+        /// Counted from 1.
+        number: usize,
+        /// Of the phase.
+        of: usize,
+    },
+    /// A check has ended.
+    Found(&'a Finding),
+}
+
+/// Makes every check of a phase on the stage, and adds what is found to the report. If the run cannot
+/// go on, [`Report::ended_early`] says why, and `false` is returned.
+pub fn phase(
+    stage: &Stage,
+    phase: Phase,
+    report: &mut Report,
+    on: &mut dyn FnMut(Event<'_>),
+) -> bool {
+    let checks: Vec<_> = check::all().filter(|check| check.runs.in_phase(phase)).collect();
+    for (at, check) in checks.iter().enumerate() {
+        on(Event::Begins { check, number: at + 1, of: checks.len() });
+        let began = BootInstant::now();
+        let missing = missing(check, report, &hosts_of(stage));
+        let (told, over) = match missing {
+            Some(need) => (Told::not_tested(format!("It needs {need}, which did not hold.")), None),
+            None => told((check.run)(stage)),
+        };
+        let finding = finding(check, stage, phase, told, began.elapsed().as_secs_f64());
+        on(Event::Found(&finding));
+        report.findings.push(finding);
+        if let Some(why) = over {
+            report.ended_early = why;
+            return false;
+        }
+    }
+    true
+}
+
+/// The names of the hosts of a stage, in the order of the places.
+pub fn hosts_of(stage: &Stage) -> Vec<String> {
+    let first = stage.host_name(Place::First);
+    if stage.two_hosts() { vec![first, stage.host_name(Place::Second)] } else { vec![first] }
+}
+
+/// A need of the check that did not hold on these hosts.
+fn missing<'a>(check: &'a Check, report: &Report, hosts: &[String]) -> Option<&'a str> {
+    let failed = |need: &&&str| {
+        let of_need = |found: &&Finding| found.check == **need && found.hosts == hosts;
+        let last = report.findings.iter().rev().find(of_need);
+        last.is_some_and(|found| matches!(found.verdict, Verdict::Fail | Verdict::NotTested))
+    };
+    check.needs.iter().find(failed).copied()
+}
+
+/// What is told of a check that ended in trouble; and why the run is over, if it is.
+fn told(result: Result<Told, Trouble>) -> (Told, Option<String>) {
+    let refused = |evidence: Evidence| {
+        let call = if evidence.call.is_empty() { "A call" } else { evidence.call.as_str() };
+        let summary = match evidence.errno {
+            Some(errno) => {
+                format!("{call} was refused: {} ({}).", evidence.error, probe::errno_text(errno))
+            }
+            None => format!("{call} did not do what it said: {}.", evidence.note),
+        };
+        Told::fail(summary).with(evidence)
+    };
+    match result {
+        Ok(told) => (told, None),
+        Err(Trouble::Refused(evidence)) => (refused(*evidence), None),
+        Err(Trouble::Stuck(evidence)) => {
+            let summary = format!("{} did not come back: {}.", evidence.call, evidence.note);
+            (Told::fail(summary).with(*evidence), None)
+        }
+        Err(Trouble::Died(evidence)) => {
+            let summary = "A process of the test died before the check was over.";
+            (Told::not_tested(summary).with(*evidence), None)
+        }
+        Err(Trouble::Lost(lost)) => {
+            let why = format!("Host {} was lost: {}.", lost.host, lost.why);
+            (Told::not_tested(why.clone()), Some(why))
+        }
+        Err(Trouble::Asked) => {
+            let why = "The run was ended by a signal.";
+            (Told::not_tested(why), Some(why.to_owned()))
+        }
+    }
+}
+
+/// A finding of a check.
+pub fn finding(check: &Check, stage: &Stage, phase: Phase, told: Told, seconds: f64) -> Finding {
+    let wrong = matches!(told.verdict, Verdict::Fail | Verdict::Warning);
+    Finding {
+        check: check.id.to_owned(),
+        title: check.title.to_owned(),
+        phase,
+        hosts: hosts_of(stage),
+        verdict: told.verdict,
+        required: check.required,
+        summary: told.summary,
+        evidence: told.evidence,
+        why: check.why.to_owned(),
+        change: if wrong { check.change.to_owned() } else { String::new() },
+        seconds,
+        series: told.series,
+    }
+}

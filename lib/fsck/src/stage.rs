@@ -1,0 +1,205 @@
+//! Where checks play: two places, actors, names, limits.
+
+mod actor;
+
+pub use actor::Actor;
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::finding::Evidence;
+use crate::host::{ActorId, Host, Lost};
+
+/// A host that several may use, one after the other.
+pub type SharedHost = Rc<RefCell<dyn Host>>;
+
+/// One of the two places of a check: two processes of one host, or two hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Where the check acts first.
+    First,
+    /// The other one.
+    Second,
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// One call that is not meant to wait.
+    pub call: Duration,
+    /// Until another process or host sees a change, or gets a lock that became free.
+    pub change: Duration,
+    /// Until a waiting lock call is woken after the lock became free.
+    pub wake: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            call: Duration::from_secs(10),
+            change: Duration::from_mins(1),
+            wake: Duration::from_mins(1),
+        }
+    }
+}
+
+/// Why a check has no answer of its own.
+#[derive(Debug)]
+pub enum Trouble {
+    /// A call that the check needs was refused.
+    Refused(Box<Evidence>),
+    /// A call did not come back within its limit. Its actor was killed.
+    Stuck(Box<Evidence>),
+    /// An actor died although nobody killed it.
+    Died(Box<Evidence>),
+    /// A host cannot be reached any more: the run is over.
+    Lost(Lost),
+    /// The run was asked to end.
+    Asked,
+}
+
+impl From<Lost> for Trouble {
+    fn from(lost: Lost) -> Self {
+        Self::Lost(lost)
+    }
+}
+
+/// Told each call.
+type Trace = Box<dyn FnMut(&str)>;
+
+/// What all actors of a run share.
+pub(crate) struct Shared {
+    pub(crate) limits: Limits,
+    next_actor: std::cell::Cell<ActorId>,
+    next_name: std::cell::Cell<u32>,
+    /// Where each call is told, if anywhere.
+    trace: RefCell<Option<Trace>>,
+    /// Whether the run was asked to end.
+    asked: Box<dyn Fn() -> bool>,
+}
+
+impl Shared {
+    pub(crate) fn trace(&self, line: impl FnOnce() -> String) {
+        if let Some(trace) = self.trace.borrow_mut().as_mut() {
+            trace(&line());
+        }
+    }
+
+    pub(crate) fn asked(&self) -> bool {
+        (self.asked)()
+    }
+}
+
+/// The two places of a run, and what checks need there.
+pub struct Stage {
+    first: SharedHost,
+    second: SharedHost,
+    two_hosts: bool,
+    folder: String,
+    shared: Rc<Shared>,
+}
+
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stage").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+impl Stage {
+    /// A stage on which both places are processes of one host. Files are made in `folder`, a directory
+    /// in the tested one. `asked` tells whether the run was asked to end.
+    pub fn one_host(
+        host: SharedHost,
+        folder: &str,
+        limits: Limits,
+        asked: impl Fn() -> bool + 'static,
+    ) -> Self {
+        let shared = Shared {
+            limits,
+            next_actor: 1.into(),
+            next_name: 1.into(),
+            trace: RefCell::new(None),
+            asked: Box::new(asked),
+        };
+        let second = host.clone();
+        let folder = folder.to_owned();
+        Self { first: host, second, two_hosts: false, folder, shared: Rc::new(shared) }
+    }
+
+    /// The same with two hosts; all else is shared with `self`.
+    #[must_use]
+    pub fn with_hosts(&self, first: SharedHost, second: SharedHost) -> Self {
+        let (folder, shared) = (self.folder.clone(), self.shared.clone());
+        Self { first, second, two_hosts: true, folder, shared }
+    }
+
+    /// Tells each call, with its result, to `trace`.
+    pub fn set_trace(&self, trace: impl FnMut(&str) + 'static) {
+        *self.shared.trace.borrow_mut() = Some(Box::new(trace));
+    }
+
+    /// Whether the places are two hosts.
+    pub fn two_hosts(&self) -> bool {
+        self.two_hosts
+    }
+
+    /// The host of a place.
+    pub fn host(&self, place: Place) -> &SharedHost {
+        match place {
+            Place::First => &self.first,
+            Place::Second => &self.second,
+        }
+    }
+
+    /// The name of the host of a place.
+    pub fn host_name(&self, place: Place) -> String {
+        self.host(place).borrow().facts().name.clone()
+    }
+
+    /// How long things may take.
+    pub fn limits(&self) -> Limits {
+        self.shared.limits
+    }
+
+    /// The directory, in the tested one, for the files of this run.
+    pub fn folder(&self) -> &str {
+        &self.folder
+    }
+
+    /// A name that nobody has used: `FOLDER/STEM-NUMBER`. Nothing is made.
+    pub fn name(&self, stem: &str) -> String {
+        let number = self.shared.next_name.replace(self.shared.next_name.get() + 1);
+        format!("{}/{stem}-{number}", self.folder)
+    }
+
+    /// A new process at a place.
+    ///
+    /// # Errors
+    ///
+    /// If the host is lost, or the run was asked to end.
+    pub fn actor(&self, place: Place) -> Result<Actor, Trouble> {
+        if self.shared.asked() {
+            return Err(Trouble::Asked);
+        }
+        let id = self.shared.next_actor.replace(self.shared.next_actor.get() + 1);
+        let host = self.host(place).clone();
+        host.borrow_mut().start(id)?;
+        Ok(Actor::new(host, id, self.shared.clone()))
+    }
+
+    /// Two new processes, one at each place.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stage::actor`].
+    pub fn pair(&self) -> Result<(Actor, Actor), Trouble> {
+        Ok((self.actor(Place::First)?, self.actor(Place::Second)?))
+    }
+
+    /// Whether the run was asked to end.
+    pub fn asked(&self) -> bool {
+        self.shared.asked()
+    }
+}
