@@ -2,6 +2,8 @@
 
 mod burst;
 
+pub use burst::{Makes, burst};
+
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +13,7 @@ use miqm_sys::probe::{self, Dir};
 use miqm_sys::worker::{receive, send};
 use miqm_sys::{fs, proc, user};
 
-use crate::call::{BYTES_MAX, Call, Reply, SLOTS, Value};
+use crate::call::{BYTES_MAX, Call, Reply, Value};
 
 /// The longest message to an actor or from one, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
@@ -53,17 +55,18 @@ pub fn serve(path: &Path, mut stream: impl std::io::Read + std::io::Write) -> u8
     }
 }
 
-impl Body {
-    pub(crate) fn new(path: &Path) -> Self {
-        let slots = (0..SLOTS).map(|_| None).collect();
-        Self { path: path.to_owned(), dir: None, slots, held: None }
-    }
-
-    /// Makes a call.
-    pub(crate) fn make(&mut self, call: &Call) -> Reply {
+impl Makes for Body {
+    fn make(&mut self, call: &Call) -> Reply {
         let began = BootInstant::now();
         let result = self.result_of(call);
         Reply { result, seconds: began.elapsed().as_secs_f64() }
+    }
+}
+
+impl Body {
+    pub(crate) fn new(path: &Path) -> Self {
+        let slots = (0..=burst::SCRATCH).map(|_| None).collect();
+        Self { path: path.to_owned(), dir: None, slots, held: None }
     }
 
     fn dir(&mut self) -> Result<&Dir, i32> {
@@ -106,7 +109,7 @@ impl Body {
             Call::TestLock { fd, family, kind, range } => {
                 probe::test_lock(self.fd(*fd)?, *family, *kind, *range).map(Value::Lock)
             }
-            Call::Burst(burst) => self.burst(burst),
+            Call::Burst(many) => burst(self, many),
             Call::InChild { call } => self.in_child(call),
             Call::IdleChild => probe::idle_child().map(|pid| Value::Count(pid.into())),
             Call::EndChild { pid } => {
@@ -145,10 +148,10 @@ impl Body {
                 if *bytes > BYTES_MAX {
                     return Err(INVALID);
                 }
-                let mut buffer = vec![0; *bytes as usize];
-                let n = probe::read_at(self.fd(*fd)?, &mut buffer, *at)?;
-                buffer.truncate(n);
-                Ok(Value::Bytes(buffer))
+                let mut buffer = Aligned::zeros(*bytes as usize);
+                let n = probe::read_at(self.fd(*fd)?, buffer.bytes(), *at)?;
+                let found = buffer.bytes();
+                Ok(Value::Bytes(found[..n.min(found.len())].to_vec()))
             }
             Call::Write { bytes, .. }
             | Call::Append { bytes, .. }
@@ -158,7 +161,9 @@ impl Body {
                 Err(INVALID)
             }
             Call::Write { fd, at, bytes } => {
-                probe::write_at(self.fd(*fd)?, &bytes.to_vec(), *at).map(count)
+                let mut buffer = Aligned::zeros(bytes.len());
+                buffer.bytes().copy_from_slice(&bytes.to_vec());
+                probe::write_at(self.fd(*fd)?, buffer.bytes(), *at).map(count)
             }
             Call::Append { fd, bytes } => probe::append(self.fd(*fd)?, &bytes.to_vec()).map(count),
             Call::WriteDurably { fd, at, bytes } => {
@@ -215,5 +220,26 @@ impl Body {
         let taken = LockedFile::try_lock(file, &path, Range::WHOLE).map_err(errno)?;
         self.held = taken.ok();
         Ok(Value::Yes(self.held.is_some()))
+    }
+}
+
+/// Bytes whose address is one of a page's, which `O_DIRECT` needs.
+struct Aligned {
+    memory: Vec<u8>,
+    start: usize,
+    len: usize,
+}
+
+impl Aligned {
+    fn zeros(len: usize) -> Self {
+        let page = miqm_types::PAGE_BYTES as usize;
+        let memory = vec![0; len + page];
+        // Without an answer it is not aligned, and the call says so.
+        let start = Some(memory.as_ptr().align_offset(page)).filter(|start| *start < page);
+        Self { memory, start: start.unwrap_or_default(), len }
+    }
+
+    fn bytes(&mut self) -> &mut [u8] {
+        &mut self.memory[self.start..self.start + self.len]
     }
 }

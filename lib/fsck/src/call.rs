@@ -6,6 +6,8 @@ use miqm_sys::lock::Range;
 use miqm_sys::probe::{Attributes, Family, FileSystem, Held, How, Kind};
 use serde::{Deserialize, Serialize};
 
+use crate::stamp::{self, Content, Difference};
+
 /// The most bytes that one call carries or brings back.
 pub const BYTES_MAX: u32 = 64 * 1024;
 /// An actor has descriptors of these numbers: 0 to `SLOTS - 1`.
@@ -21,6 +23,17 @@ pub enum Bytes {
     Fill(u8, u32),
     /// So many bytes that look random and are the same for the same seed; see [`seeded`].
     Seeded(u64, u32),
+    /// Stamps of a position of a file; see [`crate::stamp`].
+    Stamps {
+        /// Which file and generation: 1 to 65535.
+        tag: u32,
+        /// The position in the file.
+        at: u64,
+        /// How many bytes.
+        len: u32,
+    },
+    /// These.
+    Raw(Vec<u8>),
 }
 
 impl Bytes {
@@ -28,7 +41,8 @@ impl Bytes {
     pub fn len(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
-            Self::Fill(_, len) | Self::Seeded(_, len) => *len as usize,
+            Self::Fill(_, len) | Self::Seeded(_, len) | Self::Stamps { len, .. } => *len as usize,
+            Self::Raw(bytes) => bytes.len(),
         }
     }
 
@@ -43,6 +57,10 @@ impl Bytes {
             Self::Text(text) => text.as_bytes().to_vec(),
             Self::Fill(byte, len) => vec![*byte; *len as usize],
             Self::Seeded(seed, len) => seeded(*seed, *len as usize),
+            Self::Stamps { tag, at, len } => {
+                stamp::content(Content::Stamps(*tag), *at, *len as usize)
+            }
+            Self::Raw(bytes) => bytes.clone(),
         }
     }
 }
@@ -169,6 +187,8 @@ pub enum Burst {
     Until { call: Box<Call>, want: Want, every_ms: u32, limit_ms: u32 },
     /// Makes the calls one after the other, whatever they give: answers [`Value::Replies`].
     All { calls: Vec<Call> },
+    /// Makes the calls one after the other until one fails: answers what the last brought.
+    Chain { calls: Vec<Call> },
     /// `rounds` times: takes the exclusive lock of bytes 0 to 7 (asking again every millisecond, for
     /// `limit_ms` at most), reads the number there, checks that no file `guard` exists by making
     /// it with `O_EXCL`, writes the number plus one, removes `guard`, gives the lock back: answers
@@ -179,6 +199,16 @@ pub enum Burst {
     /// Opens and reads `name` again and again for `for_ms`, and compares all of it with each of the
     /// texts: answers [`Value::Watched`].
     Watch { name: String, texts: Vec<Bytes>, for_ms: u32 },
+    /// Writes stamps from `at` on, at most `chunk` bytes by one call, and goes on after a short one:
+    /// answers [`Value::Poured`].
+    Pour { fd: u8, tag: u32, at: u64, bytes: u64, chunk: u32 },
+    /// Reads from `at` on, at most `chunk` bytes by one call, and compares: answers
+    /// [`Value::Compared`].
+    Compare { fd: u8, content: Content, at: u64, bytes: u64, chunk: u32 },
+    /// `rounds` times: takes the exclusive lock of the whole file (asking again every millisecond, for
+    /// `limit_ms` at most), writes stamps of so many bytes at the end of the file by one call, gives
+    /// the lock back: answers [`Value::Recorded`].
+    Records { fd: u8, family: Family, tag: u32, bytes: u32, rounds: u32, limit_ms: u32 },
 }
 
 /// What [`Burst::Until`] waits for.
@@ -193,6 +223,12 @@ pub enum Want {
     Bytes(Bytes),
     /// Attributes with this length.
     Length(u64),
+    /// Attributes with these permission bits.
+    Permissions(u32),
+    /// Attributes with this number of names.
+    Links(u64),
+    /// So many bytes, compared, and the same.
+    Same(u64),
     /// A list with this name in it.
     Name(String),
     /// A list without this name in it.
@@ -273,6 +309,33 @@ pub enum Value {
         other: u32,
         /// The error number of the last failure other than that the name was missing.
         errno: Option<i32>,
+    },
+    /// The end of [`Burst::Pour`].
+    Poured {
+        /// Bytes that the calls said they wrote.
+        bytes: u64,
+        /// Calls that wrote fewer bytes than they were given.
+        short: u32,
+        /// A call said that it wrote so many, which is more than it was given. That ended it.
+        over: Option<u64>,
+        /// The error number that ended it early.
+        errno: Option<i32>,
+    },
+    /// The end of [`Burst::Compare`].
+    Compared {
+        /// Bytes that could be read.
+        bytes: u64,
+        /// The first difference, and the number of bytes of all.
+        differs: Option<Difference>,
+        /// The error number that ended it early.
+        errno: Option<i32>,
+    },
+    /// The end of [`Burst::Records`].
+    Recorded {
+        /// Where each was written.
+        places: Vec<u64>,
+        /// How long each lock took to get, in seconds.
+        seconds: Vec<f64>,
     },
 }
 
@@ -363,12 +426,21 @@ impl fmt::Display for Burst {
         match self {
             Self::Repeat { call, times, .. } => write!(f, "{times} times {call}"),
             Self::Until { call, every_ms, .. } => write!(f, "every {every_ms} ms {call}"),
-            Self::All { calls } => write!(f, "{} calls", calls.len()),
+            Self::All { calls } | Self::Chain { calls } => write!(f, "{} calls", calls.len()),
             Self::Count { rounds, .. } => write!(f, "{rounds} times lock, read, write, unlock"),
             Self::Exclusive { prefix, files } => {
                 write!(f, "open({prefix}0..{files}, O_CREAT|O_EXCL)")
             }
             Self::Watch { name, for_ms, .. } => write!(f, "for {for_ms} ms open and read {name}"),
+            Self::Pour { fd, at, bytes, chunk, .. } => {
+                write!(f, "pwrite({fd}, {bytes} bytes, {at}) by {chunk}")
+            }
+            Self::Compare { fd, at, bytes, chunk, .. } => {
+                write!(f, "pread({fd}, {bytes} bytes, {at}) by {chunk}")
+            }
+            Self::Records { rounds, bytes, .. } => {
+                write!(f, "{rounds} times lock, append {bytes} bytes, unlock")
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod host;
 mod report;
 pub mod run;
 pub mod stage;
+pub mod stamp;
 
 pub use call::{Call, Reply, Value};
 pub use check::{Check, Runs};

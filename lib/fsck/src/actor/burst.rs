@@ -1,13 +1,16 @@
-//! Work of many operations.
+//! Work of many operations, made of single calls.
+
+mod data;
 
 use std::time::Duration;
 
 use miqm_sys::clock::{BootInstant, sleep};
 use miqm_sys::lock::Range;
-use miqm_sys::probe::{self, Family, How, Kind};
+use miqm_sys::probe::{Family, How, Kind};
 
-use super::{Body, UNKNOWN};
-use crate::call::{Burst, Bytes, Call, Reply, Value, Want};
+use crate::call::{BYTES_MAX, Burst, Bytes, Call, Reply, SLOTS, Value, Want};
+
+use super::{INVALID, UNKNOWN};
 
 /// `EAGAIN`, `EACCES`: somebody else holds the lock.
 const CONFLICT: [i32; 2] = [11, 13];
@@ -19,159 +22,226 @@ const EXISTS: i32 = 17;
 const TIMED_OUT: i32 = 110;
 /// The bytes that hold the number.
 const NUMBER: Range = Range { start: 0, len: 8 };
+/// The slot of files that a burst opens for itself: one more than callers have.
+pub(super) const SCRATCH: u8 = SLOTS;
 
-impl Body {
-    pub(super) fn burst(&mut self, burst: &Burst) -> Result<Value, i32> {
-        match burst {
-            Burst::Repeat { call, times, every_ms } => Ok(self.repeat(call, *times, *every_ms)),
-            Burst::Until { call, want, every_ms, limit_ms } => {
-                Ok(self.until(call, want, millis(*every_ms), millis(*limit_ms)))
+/// Whoever makes single calls.
+pub trait Makes {
+    /// Makes one.
+    fn make(&mut self, call: &Call) -> Reply;
+
+    /// Makes one whose time does not matter.
+    ///
+    /// # Errors
+    ///
+    /// The error number of the call.
+    fn get(&mut self, call: &Call) -> Result<Value, i32> {
+        self.make(call).result
+    }
+}
+
+/// Makes a burst.
+///
+/// # Errors
+///
+/// The error number of a call without which it cannot go on.
+pub fn burst(body: &mut dyn Makes, burst: &Burst) -> Result<Value, i32> {
+    match burst {
+        Burst::Repeat { call, times, every_ms } => Ok(repeat(body, call, *times, *every_ms)),
+        Burst::Until { call, want, every_ms, limit_ms } => {
+            Ok(until(body, call, want, millis(*every_ms), millis(*limit_ms)))
+        }
+        Burst::All { calls } => {
+            Ok(Value::Replies(calls.iter().map(|call| body.make(call)).collect()))
+        }
+        Burst::Chain { calls } => {
+            let mut last = Value::Done;
+            for call in calls {
+                last = body.get(call)?;
             }
-            Burst::All { calls } => {
-                Ok(Value::Replies(calls.iter().map(|call| self.make(call)).collect()))
-            }
-            Burst::Count { fd, family, guard, rounds, limit_ms } => {
-                self.count(*fd, *family, guard, *rounds, millis(*limit_ms))
-            }
-            Burst::Exclusive { prefix, files } => self.exclusive(prefix, *files),
-            Burst::Watch { name, texts, for_ms } => Ok(self.watch(name, texts, millis(*for_ms))),
+            Ok(last)
+        }
+        Burst::Count { fd, family, guard, rounds, limit_ms } => {
+            count(body, *fd, *family, guard, *rounds, millis(*limit_ms))
+        }
+        Burst::Exclusive { prefix, files } => exclusive(body, prefix, *files),
+        Burst::Watch { name, texts, for_ms } => Ok(watch(body, name, texts, millis(*for_ms))),
+        Burst::Pour { .. } | Burst::Compare { .. } | Burst::Records { .. } => {
+            data::burst(body, burst)
         }
     }
+}
 
-    fn repeat(&mut self, call: &Call, times: u32, every_ms: u32) -> Value {
-        let mut seconds = Vec::new();
-        for _ in 0..times {
-            let began = BootInstant::now();
-            let reply = self.make(call);
-            if let Err(errno) = reply.result {
-                return Value::Samples { seconds, errno: Some(errno) };
-            }
-            seconds.push(reply.seconds);
-            sleep(millis(every_ms).saturating_sub(began.elapsed()));
-        }
-        Value::Samples { seconds, errno: None }
-    }
-
-    fn until(&mut self, call: &Call, want: &Want, every: Duration, limit: Duration) -> Value {
+fn repeat(body: &mut dyn Makes, call: &Call, times: u32, every_ms: u32) -> Value {
+    let mut seconds = Vec::new();
+    for _ in 0..times {
         let began = BootInstant::now();
-        loop {
-            let reply = self.make(call);
-            let (came, over) = (is(&reply, want), began.elapsed() >= limit);
-            if came || over {
-                let seconds = began.elapsed().as_secs_f64();
-                return Value::Waited { came, seconds, last: Box::new(reply) };
-            }
-            sleep(every);
+        let reply = body.make(call);
+        if let Err(errno) = reply.result {
+            return Value::Samples { seconds, errno: Some(errno) };
         }
+        seconds.push(reply.seconds);
+        sleep(millis(every_ms).saturating_sub(began.elapsed()));
     }
+    Value::Samples { seconds, errno: None }
+}
 
-    fn count(
-        &mut self,
-        fd: u8,
-        family: Family,
-        guard: &str,
-        rounds: u32,
-        limit: Duration,
-    ) -> Result<Value, i32> {
-        let (mut intruders, mut backwards, mut last) = (0, 0, 0);
-        let mut seconds = Vec::new();
-        for _ in 0..rounds {
-            let began = BootInstant::now();
-            while let Err(errno) = probe::lock(self.fd(fd)?, family, Kind::Write, NUMBER, false) {
-                if !CONFLICT.contains(&errno) {
-                    return Err(errno);
-                }
-                if began.elapsed() > limit {
-                    return Err(TIMED_OUT);
-                }
-                sleep(Duration::from_millis(1));
-            }
-            seconds.push(began.elapsed().as_secs_f64());
-            let guarded = match self.dir()?.open_file(guard, How::NEW) {
-                Ok(_) => true,
-                Err(EXISTS) => false,
+fn until(
+    body: &mut dyn Makes,
+    call: &Call,
+    want: &Want,
+    every: Duration,
+    limit: Duration,
+) -> Value {
+    let began = BootInstant::now();
+    loop {
+        let reply = body.make(call);
+        let (came, over) = (is(&reply, want), began.elapsed() >= limit);
+        if came || over {
+            let seconds = began.elapsed().as_secs_f64();
+            return Value::Waited { came, seconds, last: Box::new(reply) };
+        }
+        sleep(every);
+    }
+}
+
+/// Takes a lock, asking again every millisecond; how long it took.
+fn take(
+    body: &mut dyn Makes,
+    fd: u8,
+    family: Family,
+    range: Range,
+    limit: Duration,
+) -> Result<f64, i32> {
+    let began = BootInstant::now();
+    let call = Call::Lock { fd, family, kind: Kind::Write, range, wait: false };
+    while let Err(errno) = body.get(&call) {
+        if !CONFLICT.contains(&errno) {
+            return Err(errno);
+        }
+        if began.elapsed() > limit {
+            return Err(TIMED_OUT);
+        }
+        sleep(Duration::from_millis(1));
+    }
+    Ok(began.elapsed().as_secs_f64())
+}
+
+fn give_back(body: &mut dyn Makes, fd: u8, family: Family, range: Range) -> Result<(), i32> {
+    let call = Call::Lock { fd, family, kind: Kind::Unlock, range, wait: false };
+    body.get(&call).map(drop)
+}
+
+fn count(
+    body: &mut dyn Makes,
+    fd: u8,
+    family: Family,
+    guard: &str,
+    rounds: u32,
+    limit: Duration,
+) -> Result<Value, i32> {
+    let (mut intruders, mut backwards, mut last) = (0, 0, 0);
+    let mut seconds = Vec::new();
+    for _ in 0..rounds {
+        seconds.push(take(body, fd, family, NUMBER, limit)?);
+        let guarded = match make_new(body, guard) {
+            Ok(()) => true,
+            Err(EXISTS) => false,
+            Err(errno) => return Err(errno),
+        };
+        intruders += u32::from(!guarded);
+        let read = body.get(&Call::Read { fd, at: 0, bytes: 8 })?;
+        let number = match read {
+            Value::Bytes(bytes) => bytes.try_into().map_or(0, u64::from_le_bytes),
+            _ => 0,
+        };
+        backwards += u32::from(number < last);
+        last = number.saturating_add(1);
+        let bytes = Bytes::Raw(last.to_le_bytes().to_vec());
+        if body.get(&Call::Write { fd, at: 0, bytes })? != Value::Count(8) {
+            return Err(UNKNOWN);
+        }
+        if guarded {
+            match body.get(&Call::Unlink { name: guard.to_owned() }) {
+                Ok(_) => {}
+                // Somebody was inside who had no guard of its own to remove.
+                Err(MISSING) => intruders += 1,
                 Err(errno) => return Err(errno),
-            };
-            intruders += u32::from(!guarded);
-            let mut number = [0; 8];
-            let read = probe::read_at(self.fd(fd)?, &mut number, 0)?;
-            let number = if read < 8 { 0 } else { u64::from_le_bytes(number) };
-            backwards += u32::from(number < last);
-            last = number.saturating_add(1);
-            if probe::write_at(self.fd(fd)?, &last.to_le_bytes(), 0)? != 8 {
-                return Err(UNKNOWN);
             }
-            if guarded {
-                match self.dir()?.unlink(guard) {
-                    Ok(()) => {}
-                    // Somebody was inside who had no guard of its own to remove.
-                    Err(MISSING) => intruders += 1,
-                    Err(errno) => return Err(errno),
-                }
-            }
-            probe::lock(self.fd(fd)?, family, Kind::Unlock, NUMBER, false)?;
         }
-        Ok(Value::Counted { rounds, intruders, backwards, seconds })
+        give_back(body, fd, family, NUMBER)?;
     }
+    Ok(Value::Counted { rounds, intruders, backwards, seconds })
+}
 
-    fn exclusive(&mut self, prefix: &str, files: u32) -> Result<Value, i32> {
-        let mut won = Vec::new();
-        for number in 0..files {
-            match self.dir()?.open_file(&format!("{prefix}{number}"), How::NEW) {
-                Ok(_) => won.push(number),
-                Err(EXISTS) => {}
-                Err(errno) => return Err(errno),
-            }
-        }
-        Ok(Value::Won(won))
-    }
+/// Makes a file that must not be there, and closes it.
+fn make_new(body: &mut dyn Makes, name: &str) -> Result<(), i32> {
+    body.get(&Call::Open { fd: SCRATCH, name: name.to_owned(), how: How::NEW })?;
+    body.get(&Call::Close { fd: SCRATCH }).map(drop)
+}
 
-    fn watch(&mut self, name: &str, texts: &[Bytes], limit: Duration) -> Value {
-        let texts: Vec<_> = texts.iter().map(Bytes::to_vec).collect();
-        let longest = texts.iter().map(Vec::len).max().unwrap_or_default();
-        let mut seen = vec![0; texts.len()];
-        let (mut missing, mut other, mut failed) = (0, 0, None);
-        let began = BootInstant::now();
-        while began.elapsed() < limit {
-            match self.whole(name, longest) {
-                Ok(bytes) => match texts.iter().position(|text| *text == bytes) {
-                    Some(at) => seen[at] += 1,
-                    None => other += 1,
-                },
-                Err(MISSING) => missing += 1,
-                Err(errno) => failed = Some(errno),
-            }
+fn exclusive(body: &mut dyn Makes, prefix: &str, files: u32) -> Result<Value, i32> {
+    let mut won = Vec::new();
+    for number in 0..files {
+        match make_new(body, &format!("{prefix}{number}")) {
+            Ok(()) => won.push(number),
+            Err(EXISTS) => {}
+            Err(errno) => return Err(errno),
         }
-        Value::Watched { seen, missing, other, errno: failed }
     }
+    Ok(Value::Won(won))
+}
 
-    /// All of a file, or the beginning of one that is longer than expected.
-    fn whole(&mut self, name: &str, longest: usize) -> Result<Vec<u8>, i32> {
-        let file = self.dir()?.open_file(name, How::RO)?;
-        let fd = std::os::fd::AsFd::as_fd(&file);
-        let mut bytes = vec![0; longest + 1];
-        let mut done = 0;
-        while done < bytes.len() {
-            match probe::read_at(fd, &mut bytes[done..], done as u64)? {
-                0 => break,
-                n => done += n,
-            }
+fn watch(body: &mut dyn Makes, name: &str, texts: &[Bytes], limit: Duration) -> Value {
+    let texts: Vec<_> = texts.iter().map(Bytes::to_vec).collect();
+    let longest = texts.iter().map(Vec::len).max().unwrap_or_default();
+    let mut seen = vec![0; texts.len()];
+    let (mut missing, mut other, mut failed) = (0, 0, None);
+    let began = BootInstant::now();
+    while began.elapsed() < limit {
+        match whole(body, name, longest) {
+            Ok(bytes) => match texts.iter().position(|text| *text == bytes) {
+                Some(at) => seen[at] += 1,
+                None => other += 1,
+            },
+            Err(MISSING) => missing += 1,
+            Err(errno) => failed = Some(errno),
         }
-        bytes.truncate(done);
-        Ok(bytes)
     }
+    Value::Watched { seen, missing, other, errno: failed }
+}
+
+/// All of a file, or the beginning of one that is longer than expected.
+fn whole(body: &mut dyn Makes, name: &str, longest: usize) -> Result<Vec<u8>, i32> {
+    let mut found = Vec::new();
+    body.get(&Call::Open { fd: SCRATCH, name: name.to_owned(), how: How::RO })?;
+    while found.len() <= longest {
+        let wanted = u32::try_from(longest + 1 - found.len()).unwrap_or(BYTES_MAX).min(BYTES_MAX);
+        let call = Call::Read { fd: SCRATCH, at: found.len() as u64, bytes: wanted };
+        match body.get(&call)? {
+            Value::Bytes(bytes) if !bytes.is_empty() => found.extend(bytes),
+            _ => break,
+        }
+    }
+    body.get(&Call::Close { fd: SCRATCH })?;
+    Ok(found)
 }
 
 fn is(reply: &Reply, want: &Want) -> bool {
     match (&reply.result, want) {
+        // Several calls: the last decides, so that a file can be opened anew each time.
+        (Ok(Value::Replies(replies)), want) => replies.last().is_some_and(|last| is(last, want)),
+        (Ok(Value::Compared { bytes, differs, errno }), Want::Same(wanted)) => {
+            bytes == wanted && differs.is_none() && errno.is_none()
+        }
         (Ok(_), Want::Done) | (Ok(Value::Lock(None)), Want::Free) => true,
         (Err(errno), Want::Errno(wanted)) => errno == wanted,
         (Ok(Value::Bytes(bytes)), Want::Bytes(wanted)) => *bytes == wanted.to_vec(),
         (Ok(Value::Attributes(found)), Want::Length(bytes)) => found.bytes == *bytes,
+        (Ok(Value::Attributes(found)), Want::Permissions(mode)) => found.permissions() == *mode,
+        (Ok(Value::Attributes(found)), Want::Links(links)) => found.links == *links,
         (Ok(Value::Names(names)), Want::Name(name)) => names.contains(name),
         (Ok(Value::Names(names)), Want::NoName(name)) => !names.contains(name),
-        // Several calls: the last decides, so that a file can be opened anew each time.
-        (Ok(Value::Replies(replies)), want) => replies.last().is_some_and(|last| is(last, want)),
         _ => false,
     }
 }
