@@ -189,6 +189,9 @@ pub enum Burst {
     All { calls: Vec<Call> },
     /// Makes the calls one after the other until one fails: answers what the last brought.
     Chain { calls: Vec<Call> },
+    /// Makes the calls one after the other until one does not give what is wanted: answers
+    /// [`Value::Replies`], and the last is that one's.
+    Each { steps: Vec<(Call, Want)> },
     /// `rounds` times: takes the exclusive lock of bytes 0 to 7 (asking again every millisecond, for
     /// `limit_ms` at most), reads the number there, checks that no file `guard` exists by making
     /// it with `O_EXCL`, writes the number plus one, removes `guard`, gives the lock back: answers
@@ -235,6 +238,40 @@ pub enum Want {
     NoName(String),
     /// `F_GETLK` says that nobody holds a lock.
     Free,
+    /// That it is refused because of somebody else's lock: `EAGAIN` or `EACCES`.
+    Conflict,
+    /// That it answers [`Value::Yes`] with this.
+    Yes(bool),
+}
+
+/// `EAGAIN`, `EACCES`: somebody else holds the lock.
+pub(crate) const CONFLICT: [i32; 2] = [11, 13];
+
+impl Want {
+    /// Whether an answer is what is wanted. Of several answers the last decides, so that a file can
+    /// be opened anew each time; the end of a wait says itself whether what it waited for came.
+    pub fn is_met_by(&self, reply: &Reply) -> bool {
+        match (&reply.result, self) {
+            (Ok(Value::Waited { came, .. }), _) => *came,
+            (Ok(Value::Replies(replies)), want) => {
+                replies.last().is_some_and(|last| want.is_met_by(last))
+            }
+            (Ok(Value::Compared { bytes, differs, errno }), Self::Same(wanted)) => {
+                bytes == wanted && differs.is_none() && errno.is_none()
+            }
+            (Ok(_), Self::Done) | (Ok(Value::Lock(None)), Self::Free) => true,
+            (Err(errno), Self::Errno(wanted)) => errno == wanted,
+            (Err(errno), Self::Conflict) => CONFLICT.contains(errno),
+            (Ok(Value::Yes(yes)), Self::Yes(wanted)) => yes == wanted,
+            (Ok(Value::Bytes(bytes)), Self::Bytes(wanted)) => *bytes == wanted.to_vec(),
+            (Ok(Value::Attributes(found)), Self::Length(bytes)) => found.bytes == *bytes,
+            (Ok(Value::Attributes(found)), Self::Permissions(mode)) => found.permissions() == *mode,
+            (Ok(Value::Attributes(found)), Self::Links(links)) => found.links == *links,
+            (Ok(Value::Names(names)), Self::Name(name)) => names.contains(name),
+            (Ok(Value::Names(names)), Self::NoName(name)) => !names.contains(name),
+            _ => false,
+        }
+    }
 }
 
 /// What a successful call brings back.
@@ -296,6 +333,10 @@ pub enum Value {
         backwards: u32,
         /// How long each lock took to get, in seconds.
         seconds: Vec<f64>,
+        /// From when to when each lock was held, in nanoseconds of the host's clock that runs since
+        /// it was booted: after the lock was granted, and before it was given back.
+        #[serde(default)]
+        held: Vec<(u64, u64)>,
     },
     /// The files that were made.
     Won(Vec<u32>),
@@ -427,6 +468,7 @@ impl fmt::Display for Burst {
             Self::Repeat { call, times, .. } => write!(f, "{times} times {call}"),
             Self::Until { call, every_ms, .. } => write!(f, "every {every_ms} ms {call}"),
             Self::All { calls } | Self::Chain { calls } => write!(f, "{} calls", calls.len()),
+            Self::Each { steps } => write!(f, "{} calls", steps.len()),
             Self::Count { rounds, .. } => write!(f, "{rounds} times lock, read, write, unlock"),
             Self::Exclusive { prefix, files } => {
                 write!(f, "open({prefix}0..{files}, O_CREAT|O_EXCL)")

@@ -17,6 +17,8 @@ impl Runs {
     pub const CONCURRENT: Self = Self(4);
     /// On two hosts, with `-w`.
     pub const WAITING: Self = Self(8);
+    /// On one host or two, with `--long`: it takes minutes because something is left alone.
+    pub const LONG: Self = Self(16);
 
     /// In the phases of either.
     #[must_use]
@@ -31,6 +33,7 @@ impl Runs {
             Phase::All => Self::ALL,
             Phase::Concurrent => Self::CONCURRENT,
             Phase::Waiting => Self::WAITING,
+            Phase::Long => Self::LONG,
             _ => return false,
         };
         self.0 & bit.0 != 0

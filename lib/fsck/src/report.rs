@@ -19,6 +19,8 @@ pub enum Phase {
     Concurrent,
     /// Two hosts, `-w`: waiting for locks and their release.
     Waiting,
+    /// `--long`: what takes minutes, on one host or two.
+    Long,
     /// `-f`: the integrity test's files are formatted.
     Format,
     /// `-a`: pages are appended under a lock.

@@ -33,6 +33,17 @@ pub fn phase(
     on: &mut dyn FnMut(Event<'_>),
 ) -> bool {
     let checks: Vec<_> = check::all().filter(|check| check.runs.in_phase(phase)).collect();
+    these(&checks, stage, phase, report, on)
+}
+
+/// The same with some checks only, in the order given.
+pub fn these(
+    checks: &[&'static Check],
+    stage: &Stage,
+    phase: Phase,
+    report: &mut Report,
+    on: &mut dyn FnMut(Event<'_>),
+) -> bool {
     for (at, check) in checks.iter().enumerate() {
         on(Event::Begins { check, number: at + 1, of: checks.len() });
         let began = BootInstant::now();

@@ -9,6 +9,8 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
+use miqm_sys::clock::{BootInstant, sleep};
+
 use crate::finding::Evidence;
 use crate::host::{ActorId, Host, Lost};
 
@@ -33,6 +35,9 @@ pub struct Limits {
     pub change: Duration,
     /// Until a waiting lock call is woken after the lock became free.
     pub wake: Duration,
+    /// How long a lock is held without any input or output, for `--long`: twice the lease of the
+    /// server, if that is known.
+    pub hold: Duration,
 }
 
 impl Default for Limits {
@@ -41,6 +46,7 @@ impl Default for Limits {
             call: Duration::from_secs(10),
             change: Duration::from_mins(1),
             wake: Duration::from_mins(1),
+            hold: Duration::from_secs(100),
         }
     }
 }
@@ -69,6 +75,9 @@ impl From<Lost> for Trouble {
 /// Told each call.
 type Trace = Box<dyn FnMut(&str)>;
 
+/// Told how far a check is that takes long: how much of how much time.
+type Progress = Box<dyn FnMut(Duration, Duration)>;
+
 /// What all actors of a run share.
 pub(crate) struct Shared {
     pub(crate) limits: Limits,
@@ -76,6 +85,8 @@ pub(crate) struct Shared {
     next_name: std::cell::Cell<u32>,
     /// Where each call is told, if anywhere.
     trace: RefCell<Option<Trace>>,
+    /// Where it is told how far a long check is, if anywhere.
+    progress: RefCell<Option<Progress>>,
     /// Whether the run was asked to end.
     asked: Box<dyn Fn() -> bool>,
 }
@@ -121,6 +132,7 @@ impl Stage {
             next_actor: 1.into(),
             next_name: 1.into(),
             trace: RefCell::new(None),
+            progress: RefCell::new(None),
             asked: Box::new(asked),
         };
         let second = host.clone();
@@ -138,6 +150,33 @@ impl Stage {
     /// Tells each call, with its result, to `trace`.
     pub fn set_trace(&self, trace: impl FnMut(&str) + 'static) {
         *self.shared.trace.borrow_mut() = Some(Box::new(trace));
+    }
+
+    /// Tells `progress` how far a check is that takes long by itself: how much of how much time.
+    pub fn set_progress(&self, progress: impl FnMut(Duration, Duration) + 'static) {
+        *self.shared.progress.borrow_mut() = Some(Box::new(progress));
+    }
+
+    /// Lets time pass, and tells how far it is: `done` of `all` had passed before.
+    ///
+    /// # Errors
+    ///
+    /// If the run was asked to end.
+    pub fn let_pass(&self, time: Duration, done: Duration, all: Duration) -> Result<(), Trouble> {
+        let began = BootInstant::now();
+        loop {
+            let passed = began.elapsed().min(time);
+            if let Some(progress) = self.shared.progress.borrow_mut().as_mut() {
+                progress(done + passed, all);
+            }
+            if self.shared.asked() {
+                return Err(Trouble::Asked);
+            }
+            if passed == time {
+                return Ok(());
+            }
+            sleep(time.saturating_sub(passed).min(Duration::from_millis(200)));
+        }
     }
 
     /// Whether the places are two hosts.

@@ -8,12 +8,10 @@ use miqm_sys::clock::{BootInstant, sleep};
 use miqm_sys::lock::Range;
 use miqm_sys::probe::{Family, How, Kind};
 
-use crate::call::{BYTES_MAX, Burst, Bytes, Call, Reply, SLOTS, Value, Want};
+use crate::call::{BYTES_MAX, Burst, Bytes, CONFLICT, Call, Reply, SLOTS, Value, Want};
 
 use super::{INVALID, UNKNOWN};
 
-/// `EAGAIN`, `EACCES`: somebody else holds the lock.
-const CONFLICT: [i32; 2] = [11, 13];
 /// `ENOENT`.
 const MISSING: i32 = 2;
 /// `EEXIST`.
@@ -61,6 +59,7 @@ pub fn burst(body: &mut dyn Makes, burst: &Burst) -> Result<Value, i32> {
             }
             Ok(last)
         }
+        Burst::Each { steps } => Ok(each(body, steps)),
         Burst::Count { fd, family, guard, rounds, limit_ms } => {
             count(body, *fd, *family, guard, *rounds, millis(*limit_ms))
         }
@@ -96,13 +95,26 @@ fn until(
     let began = BootInstant::now();
     loop {
         let reply = body.make(call);
-        let (came, over) = (is(&reply, want), began.elapsed() >= limit);
+        let (came, over) = (want.is_met_by(&reply), began.elapsed() >= limit);
         if came || over {
             let seconds = began.elapsed().as_secs_f64();
             return Value::Waited { came, seconds, last: Box::new(reply) };
         }
         sleep(every);
     }
+}
+
+fn each(body: &mut dyn Makes, steps: &[(Call, Want)]) -> Value {
+    let mut replies = Vec::with_capacity(steps.len());
+    for (call, want) in steps {
+        let reply = body.make(call);
+        let as_wanted = want.is_met_by(&reply);
+        replies.push(reply);
+        if !as_wanted {
+            break;
+        }
+    }
+    Value::Replies(replies)
 }
 
 /// Takes a lock, asking again every millisecond; how long it took.
@@ -141,9 +153,10 @@ fn count(
     limit: Duration,
 ) -> Result<Value, i32> {
     let (mut intruders, mut backwards, mut last) = (0, 0, 0);
-    let mut seconds = Vec::new();
+    let (mut seconds, mut held) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         seconds.push(take(body, fd, family, NUMBER, limit)?);
+        let granted = BootInstant::now();
         let guarded = match make_new(body, guard) {
             Ok(()) => true,
             Err(EXISTS) => false,
@@ -169,9 +182,10 @@ fn count(
                 Err(errno) => return Err(errno),
             }
         }
+        held.push((granted.as_nanos(), BootInstant::now().as_nanos()));
         give_back(body, fd, family, NUMBER)?;
     }
-    Ok(Value::Counted { rounds, intruders, backwards, seconds })
+    Ok(Value::Counted { rounds, intruders, backwards, seconds, held })
 }
 
 /// Makes a file that must not be there, and closes it.
@@ -225,25 +239,6 @@ fn whole(body: &mut dyn Makes, name: &str, longest: usize) -> Result<Vec<u8>, i3
     }
     body.get(&Call::Close { fd: SCRATCH })?;
     Ok(found)
-}
-
-fn is(reply: &Reply, want: &Want) -> bool {
-    match (&reply.result, want) {
-        // Several calls: the last decides, so that a file can be opened anew each time.
-        (Ok(Value::Replies(replies)), want) => replies.last().is_some_and(|last| is(last, want)),
-        (Ok(Value::Compared { bytes, differs, errno }), Want::Same(wanted)) => {
-            bytes == wanted && differs.is_none() && errno.is_none()
-        }
-        (Ok(_), Want::Done) | (Ok(Value::Lock(None)), Want::Free) => true,
-        (Err(errno), Want::Errno(wanted)) => errno == wanted,
-        (Ok(Value::Bytes(bytes)), Want::Bytes(wanted)) => *bytes == wanted.to_vec(),
-        (Ok(Value::Attributes(found)), Want::Length(bytes)) => found.bytes == *bytes,
-        (Ok(Value::Attributes(found)), Want::Permissions(mode)) => found.permissions() == *mode,
-        (Ok(Value::Attributes(found)), Want::Links(links)) => found.links == *links,
-        (Ok(Value::Names(names)), Want::Name(name)) => names.contains(name),
-        (Ok(Value::Names(names)), Want::NoName(name)) => !names.contains(name),
-        _ => false,
-    }
 }
 
 fn millis(ms: u32) -> Duration {

@@ -9,12 +9,10 @@ use miqm_sys::lock::Range;
 use miqm_sys::probe::{Attributes, Family, How, Kind, errno_name, errno_text};
 
 use super::{Shared, SharedHost, Trouble};
-use crate::call::{Bytes, Call, Reply, Value};
+use crate::call::{Burst, Bytes, CONFLICT, Call, Reply, Value};
 use crate::finding::Evidence;
 use crate::host::{ActorId, Kick, Received};
 
-/// `EAGAIN`, `EACCES`: somebody else holds the lock.
-const CONFLICT: [i32; 2] = [11, 13];
 /// How long a run that was asked to end may not notice it.
 const TICK: Duration = Duration::from_millis(200);
 
@@ -88,14 +86,27 @@ impl Actor {
     }
 
     fn told(&self, reply: &Reply) {
-        self.shared.trace(|| {
-            let call = self.pending.as_ref().map(ToString::to_string).unwrap_or_default();
-            let result = match &reply.result {
-                Ok(value) => value_text(value),
-                Err(errno) => format!("-1 {} ({})", errno_name(*errno), errno_text(*errno)),
-            };
-            format!("{}[{}] {call} = {result} <{:.6}>", self.name, self.id, reply.seconds)
-        });
+        let Some(call) = &self.pending else { return };
+        // Of several calls each is told.
+        let one = [call];
+        let calls: Vec<&Call> = match call {
+            Call::Burst(Burst::All { calls }) => calls.iter().collect(),
+            Call::Burst(Burst::Each { steps }) => steps.iter().map(|(call, _)| call).collect(),
+            _ => one.to_vec(),
+        };
+        let replies = match &reply.result {
+            Ok(Value::Replies(replies)) => replies.as_slice(),
+            _ => std::slice::from_ref(reply),
+        };
+        for (call, reply) in calls.iter().zip(replies) {
+            self.shared.trace(|| {
+                let result = match &reply.result {
+                    Ok(value) => value_text(value),
+                    Err(errno) => format!("-1 {} ({})", errno_name(*errno), errno_text(*errno)),
+                };
+                format!("{}[{}] {call} = {result} <{:.6}>", self.name, self.id, reply.seconds)
+            });
+        }
     }
 
     /// Makes a call within the limit of a call; its answer, whatever it is.
@@ -276,6 +287,27 @@ impl Actor {
         self.pending = None;
         self.shared.trace(|| format!("{}[{}] killed", self.name, self.id));
         Ok(self.host.borrow_mut().kick(self.id, Kick::Kill)?)
+    }
+
+    /// Kills it and waits until it is gone, at most `limit`; whether it is.
+    ///
+    /// # Errors
+    ///
+    /// If the host is lost.
+    pub fn kill_and_wait(&mut self, limit: Duration) -> Result<bool, Trouble> {
+        self.kill()?;
+        let until = BootInstant::now().saturating_add(limit);
+        loop {
+            match self.host.borrow_mut().receive(self.id, until.left().min(TICK))? {
+                Received::Ended => return Ok(true),
+                Received::Late if until.left().is_zero() => return Ok(false),
+                // An answer may have been on its way.
+                Received::Late | Received::Reply(_) => {}
+            }
+            if self.shared.asked() {
+                return Err(Trouble::Asked);
+            }
+        }
     }
 
     /// Stops it, or lets it go on.
