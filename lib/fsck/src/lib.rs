@@ -15,6 +15,7 @@ pub mod check;
 pub mod checks;
 pub mod finding;
 pub mod host;
+pub mod render;
 mod report;
 pub mod run;
 pub mod stage;

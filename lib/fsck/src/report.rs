@@ -84,6 +84,9 @@ pub struct Report {
     pub version: String,
     /// Names this run: 32 hexadecimal digits.
     pub run: String,
+    /// The command as it was typed, quoted for a shell; empty if it is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub command: String,
     /// The tested directory, on the first host.
     pub directory: String,
     /// When it began: microseconds since 1970 UTC by the clock of the first host.
@@ -116,6 +119,7 @@ impl Report {
             format: Self::FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             run: run.to_owned(),
+            command: String::new(),
             directory: directory.to_owned(),
             started: started.0,
             seconds: 0.0,
@@ -126,6 +130,13 @@ impl Report {
             findings: Vec::new(),
             not_shown: Vec::new(),
         }
+    }
+
+    /// Completes the report of a run that is over: how it ended, how long it took, what it does not show.
+    pub fn close(&mut self, seconds: f64) {
+        self.seconds = seconds;
+        self.outcome = self.judge();
+        self.not_shown = not_shown(&self.phases);
     }
 
     /// What the findings come to.
@@ -147,4 +158,35 @@ impl Report {
     pub fn count(&self, verdict: Verdict) -> usize {
         self.findings.iter().filter(|found| found.verdict == verdict).count()
     }
+}
+
+/// What these phases leave open, a sentence each, the most important first.
+fn not_shown(phases: &[Phase]) -> Vec<String> {
+    use Phase::{All, Append, Basic, Concurrent, Failure, Verify, Waiting};
+    let asked = |any: &[Phase]| any.iter().any(|phase| phases.contains(phase));
+    let mut left = Vec::new();
+    match (asked(&[Concurrent]), asked(&[Waiting])) {
+        (false, false) if !asked(&[Append, Failure]) => left.push(
+            "What a second host sees, and whether a lock of this host excludes it: run -c and -w on \
+             two hosts, or --with HOST on one.",
+        ),
+        (true, false) => left.push(
+            "Whether a waiting host gets a lock, and how long after its holder's end: run -w on two \
+             hosts.",
+        ),
+        (false, true) => {
+            left.push("Whether two hosts see what the other writes: run -c on two hosts.");
+        }
+        _ => {}
+    }
+    if asked(&[Basic]) && !asked(&[All]) {
+        left.push("What takes longer than a moment on one host: run --all.");
+    }
+    if !asked(&[Failure, Verify]) {
+        left.push(
+            "What survives the failure of a host, of the network or of the storage's server: no failure \
+             was injected. Run --golive, or -f, -a and -i around a failure.",
+        );
+    }
+    left.into_iter().map(str::to_owned).collect()
 }
