@@ -128,6 +128,11 @@ impl Body {
                 self.held = None;
                 Ok(Value::Done)
             }
+            Call::Facts => {
+                let path = self.path.clone();
+                let facts = crate::facts::collect(&path, self.dir()?)?;
+                Ok(Value::Facts(Box::new(facts)))
+            }
             Call::Who => {
                 let who = user::caller().map_err(|error| error.errno().unwrap_or(UNKNOWN))?;
                 let (uid, gid) = (who.uid, who.gid);

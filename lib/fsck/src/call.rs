@@ -151,6 +151,9 @@ pub enum Call {
     SetOwner { fd: u8, uid: u32, gid: u32 },
     /// `fstatfs(2)` of the tested directory: answers [`Value::FileSystem`].
     StatFs,
+    /// What is known of the host and of what is mounted on the tested directory: answers
+    /// [`Value::Facts`].
+    Facts,
     /// Who the actor is: answers [`Value::Who`].
     Who,
     /// The actor's wall clock: answers [`Value::Count`], nanoseconds since 1970 UTC.
@@ -294,6 +297,8 @@ pub enum Value {
     Lock(Option<Held>),
     /// What `statfs(2)` says.
     FileSystem(FileSystem),
+    /// What is known of the host; its name, directory and version as the actor knows them.
+    Facts(Box<crate::report::HostFacts>),
     /// User, group, groups and process number.
     Who {
         /// The effective user.
@@ -448,6 +453,7 @@ impl fmt::Display for Call {
             Self::SetMode { fd, mode } => write!(f, "fchmod({fd}, {mode:04o})"),
             Self::SetOwner { fd, uid, gid } => write!(f, "fchown({fd}, {uid}, {gid})"),
             Self::StatFs => f.write_str("fstatfs"),
+            Self::Facts => f.write_str("open and fstatfs of the directory"),
             Self::Who => f.write_str("geteuid"),
             Self::Clock => f.write_str("clock_gettime(CLOCK_REALTIME)"),
             Self::InChild { call } => write!(f, "in a forked child: {call}"),

@@ -20,15 +20,27 @@ impl Runs {
     /// On one host or two, with `--long`: it takes minutes because something is left alone.
     pub const LONG: Self = Self(16);
 
+    /// Where nothing is to be written: what is mounted, and how.
+    pub const ENVIRONMENT: Self = Self(16);
+    /// What it finds does not change during a run: it is not made again in a later phase with hosts of
+    /// which it has been made.
+    pub const ONCE: Self = Self(32);
+
     /// In the phases of either.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
+    /// Whether it need not be made twice; see [`Runs::ONCE`].
+    pub fn is_once(self) -> bool {
+        self.0 & Self::ONCE.0 != 0
+    }
+
     /// Whether it runs in a phase. The phase of all one-host checks is on top of the basic one.
     pub fn in_phase(self, phase: Phase) -> bool {
         let bit = match phase {
+            Phase::Environment => Self::ENVIRONMENT,
             Phase::Basic => Self::BASIC,
             Phase::All => Self::ALL,
             Phase::Concurrent => Self::CONCURRENT,

@@ -156,11 +156,14 @@ pub struct Told {
     pub evidence: Vec<Evidence>,
     /// What was measured on the way.
     pub series: Vec<Series>,
+    /// What to change in this very case, as a sentence; empty for what the check says in general.
+    pub change: String,
 }
 
 impl Told {
     fn new(verdict: Verdict, summary: impl Into<String>) -> Self {
-        Self { verdict, summary: summary.into(), evidence: Vec::new(), series: Vec::new() }
+        let (evidence, series) = (Vec::new(), Vec::new());
+        Self { verdict, summary: summary.into(), evidence, series, change: String::new() }
     }
 
     /// The property holds.
@@ -199,6 +202,13 @@ impl Told {
     #[must_use]
     pub fn with_all(mut self, evidence: impl IntoIterator<Item = Evidence>) -> Self {
         self.evidence.extend(evidence);
+        self
+    }
+
+    /// With what to change in this very case, as a sentence.
+    #[must_use]
+    pub fn changing(mut self, change: impl Into<String>) -> Self {
+        self.change = change.into();
         self
     }
 

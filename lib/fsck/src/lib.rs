@@ -13,6 +13,7 @@ pub mod actor;
 pub mod call;
 pub mod check;
 pub mod checks;
+pub mod facts;
 pub mod finding;
 pub mod host;
 pub mod render;

@@ -1,8 +1,12 @@
 //! All that a run found.
 
+use std::collections::BTreeMap;
+
+use miqm_sys::probe::FileSystem;
 use miqm_types::UtcTime;
 use serde::{Deserialize, Serialize};
 
+use crate::facts::{GlusterFacts, NfsFacts};
 use crate::finding::{Finding, Verdict};
 
 /// A part of a run, with an option of its own.
@@ -45,8 +49,13 @@ pub struct HostFacts {
     pub boot: String,
     /// The user the test ran as: "mqm (990)".
     pub user: String,
-    /// The groups of that user.
+    /// The number of that user.
+    pub uid: u32,
+    /// The groups of that user, the effective one among them.
     pub groups: Vec<u32>,
+    /// The name by which the host's kernel knows it; empty if unknown.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub node: String,
     /// The type of the file system: "nfs4"; empty if unknown.
     pub fs_type: String,
     /// What is mounted: `filer:/mqm`; empty if unknown.
@@ -59,8 +68,38 @@ pub struct HostFacts {
     pub magic: u64,
     /// The device number of the tested directory on that host.
     pub device: u64,
+    /// The number of the tested directory in its file system.
+    pub inode: u64,
+    /// The directory of the file system that is mounted: not "/" for a bind mount of a part of it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub root: String,
+    /// Sizes and free space.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub space: Option<FileSystem>,
+    /// What only NFS has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nfs: Option<NfsFacts>,
+    /// What only `GlusterFS` has; also `None` if its client does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gluster: Option<GlusterFacts>,
+    /// Settings outside of the mount options that matter, by name: `nfs.recover_lost_locks`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
     /// The version of the checker there.
     pub version: String,
+}
+
+impl HostFacts {
+    /// Whether an option is set: "hard", "nolock".
+    pub fn has_option(&self, name: &str) -> bool {
+        self.options.split(',').any(|option| option == name)
+    }
+
+    /// The value of an option: of "vers" in "vers=4.2".
+    pub fn option(&self, name: &str) -> Option<&str> {
+        let value = |option| str::strip_prefix(option, name)?.strip_prefix('=');
+        self.options.split(',').find_map(value)
+    }
 }
 
 /// How a whole run ended.

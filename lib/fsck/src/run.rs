@@ -32,7 +32,12 @@ pub fn phase(
     report: &mut Report,
     on: &mut dyn FnMut(Event<'_>),
 ) -> bool {
-    let checks: Vec<_> = check::all().filter(|check| check.runs.in_phase(phase)).collect();
+    let hosts = hosts_of(stage);
+    let due = |check: &&Check| {
+        let known = check.runs.is_once() && is_known(check, report, &hosts);
+        check.runs.in_phase(phase) && !known
+    };
+    let checks: Vec<_> = check::all().filter(due).collect();
     these(&checks, stage, phase, report, on)
 }
 
@@ -44,10 +49,11 @@ pub fn these(
     report: &mut Report,
     on: &mut dyn FnMut(Event<'_>),
 ) -> bool {
+    let hosts = hosts_of(stage);
     for (at, check) in checks.iter().enumerate() {
         on(Event::Begins { check, number: at + 1, of: checks.len() });
         let began = BootInstant::now();
-        let missing = missing(check, report, &hosts_of(stage));
+        let missing = missing(check, report, &hosts);
         let (told, over) = match missing {
             Some(need) => (Told::not_tested(format!("It needs {need}, which did not hold.")), None),
             None => told((check.run)(stage)),
@@ -67,6 +73,14 @@ pub fn these(
 pub fn hosts_of(stage: &Stage) -> Vec<String> {
     let first = stage.host_name(Place::First);
     if stage.two_hosts() { vec![first, stage.host_name(Place::Second)] } else { vec![first] }
+}
+
+/// Whether the report has findings of the check for all these hosts, from whatever phases.
+fn is_known(check: &Check, report: &Report, hosts: &[String]) -> bool {
+    let found = |host: &String| {
+        report.findings.iter().any(|found| found.check == check.id && found.hosts.contains(host))
+    };
+    hosts.iter().all(found)
 }
 
 /// A need of the check that did not hold on these hosts.
@@ -126,7 +140,11 @@ pub fn finding(check: &Check, stage: &Stage, phase: Phase, told: Told, seconds: 
         summary: told.summary,
         evidence: told.evidence,
         why: check.why.to_owned(),
-        change: if wrong { check.change.to_owned() } else { String::new() },
+        change: match (wrong, told.change) {
+            (false, _) => String::new(),
+            (true, change) if change.is_empty() => check.change.to_owned(),
+            (true, change) => change,
+        },
         seconds,
         series: told.series,
     }

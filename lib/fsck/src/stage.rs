@@ -4,15 +4,17 @@ mod actor;
 
 pub use actor::Actor;
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
 use miqm_sys::clock::{BootInstant, sleep};
 
+use crate::call::{Call, Value};
 use crate::finding::Evidence;
 use crate::host::{ActorId, Host, Lost};
+use crate::report::HostFacts;
 
 /// A host that several may use, one after the other.
 pub type SharedHost = Rc<RefCell<dyn Host>>;
@@ -110,6 +112,8 @@ pub struct Stage {
     two_hosts: bool,
     folder: String,
     shared: Rc<Shared>,
+    /// What was learned of the hosts of the two places.
+    facts: [OnceCell<HostFacts>; 2],
 }
 
 impl fmt::Debug for Stage {
@@ -137,14 +141,15 @@ impl Stage {
         };
         let second = host.clone();
         let folder = folder.to_owned();
-        Self { first: host, second, two_hosts: false, folder, shared: Rc::new(shared) }
+        let facts = Default::default();
+        Self { first: host, second, two_hosts: false, folder, shared: Rc::new(shared), facts }
     }
 
     /// The same with two hosts; all else is shared with `self`.
     #[must_use]
     pub fn with_hosts(&self, first: SharedHost, second: SharedHost) -> Self {
         let (folder, shared) = (self.folder.clone(), self.shared.clone());
-        Self { first, second, two_hosts: true, folder, shared }
+        Self { first, second, two_hosts: true, folder, shared, facts: Default::default() }
     }
 
     /// Tells each call, with its result, to `trace`.
@@ -195,6 +200,40 @@ impl Stage {
     /// The name of the host of a place.
     pub fn host_name(&self, place: Place) -> String {
         self.host(place).borrow().facts().name.clone()
+    }
+
+    /// What is known of the host of a place and of what is mounted there. It is asked once: a process
+    /// there touches the directory.
+    ///
+    /// # Errors
+    ///
+    /// If the directory cannot be opened, or the host is lost.
+    pub fn facts(&self, place: Place) -> Result<&HostFacts, Trouble> {
+        let cell = match place {
+            Place::Second if self.two_hosts => &self.facts[1],
+            _ => &self.facts[0],
+        };
+        if let Some(facts) = cell.get() {
+            return Ok(facts);
+        }
+        let mut actor = self.actor(place)?;
+        let Value::Facts(mut facts) = actor.must(Call::Facts)? else {
+            let evidence = actor.evidence().with_note("the answer is not one to this question");
+            return Err(Trouble::Refused(Box::new(evidence)));
+        };
+        let host = self.host(place).borrow();
+        let given = host.facts();
+        facts.name.clone_from(&given.name);
+        for (known, own) in [
+            (&given.directory, &mut facts.directory),
+            (&given.version, &mut facts.version),
+            (&given.user, &mut facts.user),
+        ] {
+            if !known.is_empty() {
+                own.clone_from(known);
+            }
+        }
+        Ok(cell.get_or_init(|| *facts))
     }
 
     /// How long things may take.

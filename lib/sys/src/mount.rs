@@ -4,9 +4,11 @@
 //! a file system does.
 
 use std::ffi::OsString;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
+use nix::sys::stat::makedev;
 use nix::sys::statfs::statfs;
 
 use crate::error::{At, IoError, Op};
@@ -15,6 +17,12 @@ use crate::inflight;
 /// A mounted file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
+    /// The kernel's number of this mount.
+    pub id: u64,
+    /// The device number of the file system, as `stat(2)` gives it for most types (not for btrfs).
+    pub device: u64,
+    /// The directory of the file system that is mounted: not "/" for a bind mount of a part of it.
+    pub root: PathBuf,
     /// Its type: "ext4", "nfs4", "fuse.glusterfs".
     pub fs_type: String,
     /// What is mounted: a device, or `host:/export`.
@@ -46,7 +54,19 @@ impl Mount {
 pub fn mounts() -> Result<Vec<Mount>, IoError> {
     const TABLE: &str = "/proc/self/mountinfo";
     let text = std::fs::read(TABLE).at(Op::Read, TABLE.as_ref())?;
-    Ok(text.split(|b| *b == b'\n').filter_map(parse).collect())
+    Ok(parse_table(&text))
+}
+
+/// The mounts in a text of the form of `/proc/self/mountinfo`. A line of another form is left out.
+pub fn parse_table(text: &[u8]) -> Vec<Mount> {
+    text.split(|b| *b == b'\n').filter_map(parse).collect()
+}
+
+/// The number of the mount through which a file was opened; `None` if the kernel does not tell.
+pub fn id_of(fd: BorrowedFd<'_>) -> Option<u64> {
+    let path = format!("/proc/self/fdinfo/{}", fd.as_raw_fd());
+    let text = std::fs::read_to_string(path).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim().parse().ok()
 }
 
 /// The mount that an absolute path without symbolic links is on, by its text alone: the storage
@@ -73,7 +93,7 @@ pub fn magic(path: &Path) -> Result<u64, IoError> {
 }
 
 /// The one with the longest mount point over `path`; of several there, the last made hides the rest.
-fn covering(mounts: Vec<Mount>, path: &Path) -> Option<Mount> {
+pub fn covering(mounts: Vec<Mount>, path: &Path) -> Option<Mount> {
     let over = mounts.into_iter().filter(|mount| path.starts_with(&mount.mount_point));
     over.max_by_key(|mount| mount.mount_point.components().count())
 }
@@ -82,7 +102,12 @@ fn covering(mounts: Vec<Mount>, path: &Path) -> Option<Mount> {
 /// options of the file system.
 fn parse(line: &[u8]) -> Option<Mount> {
     let mut fields = line.split(|b| *b == b' ');
-    let mount_point = unescape(fields.nth(4)?);
+    let id = number(fields.next()?)?;
+    let device = fields.nth(1)?;
+    let colon = device.iter().position(|b| *b == b':')?;
+    let device = makedev(number(&device[..colon])?, number(&device[colon + 1..])?);
+    let root = OsString::from_vec(unescape(fields.next()?)).into();
+    let mount_point = unescape(fields.next()?);
     let mut options = text(fields.next()?);
     fields.find(|field| field == b"-")?;
     let (fs_type, source) = (text(fields.next()?), text(fields.next()?));
@@ -93,7 +118,11 @@ fn parse(line: &[u8]) -> Option<Mount> {
         }
     }
     let mount_point = OsString::from_vec(mount_point).into();
-    Some(Mount { fs_type, source, options, mount_point })
+    Some(Mount { id, device, root, fs_type, source, options, mount_point })
+}
+
+fn number(field: &[u8]) -> Option<u64> {
+    std::str::from_utf8(field).ok()?.parse().ok()
 }
 
 fn text(field: &[u8]) -> String {
@@ -129,12 +158,14 @@ mod tests {
     ];
 
     fn parsed() -> Vec<Mount> {
-        TABLE.iter().map(|line| parse(line.as_bytes()).unwrap()).collect()
+        parse_table(TABLE.join("\n").as_bytes())
     }
 
     #[test]
     fn lines_are_read_with_their_escapes() {
         let mounts = parsed();
+        assert_eq!((mounts[1].id, mounts[1].root.as_path()), (40, Path::new("/")));
+        assert_eq!(mounts[1].device, makedev(0, 35));
         assert_eq!(mounts[1].fs_type, "nfs4");
         assert_eq!(mounts[1].source, "filer:/mqm");
         assert_eq!(mounts[1].options, "rw,relatime,vers=4.2,hard");
@@ -154,7 +185,15 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_line_are_no_mount() {
-        for line in ["", "1 2 3", "1 2 3 4 5 6 7 8", r"1 2 3 4 \ - -", "22 1 8:1 / / rw - ext4"] {
+        for line in [
+            "",
+            "1 2 3",
+            "1 2 3 4 5 6 7 8",
+            "x 1 8:1 / / rw - a b",
+            "2 1 8 / / rw - a b",
+            r"1 2 3 4 \ - -",
+            "22 1 8:1 / / rw - ext4",
+        ] {
             assert_eq!(parse(line.as_bytes()), None, "{line}");
         }
         assert_eq!(unescape(br"\04\777\"), br"\04\777\");
@@ -164,5 +203,9 @@ mod tests {
     fn this_process_sees_mounts() {
         assert_eq!(mount_of(Path::new("/proc/self")).unwrap().fs_type, "proc");
         assert_eq!(magic(Path::new("/proc")).unwrap(), 0x9fa0);
+        let dir = std::fs::File::open("/proc/self").unwrap();
+        let id = id_of(std::os::fd::AsFd::as_fd(&dir)).unwrap();
+        let by_id = mounts().unwrap().into_iter().find(|mount| mount.id == id).unwrap();
+        assert_eq!(by_id.fs_type, "proc");
     }
 }

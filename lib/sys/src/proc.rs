@@ -41,6 +41,13 @@ pub fn hostname() -> Result<String, IoError> {
     Ok(name.to_string_lossy().into_owned())
 }
 
+/// The kernel's release: "6.1.0-50-amd64"; empty if it does not tell.
+pub fn kernel_release() -> String {
+    nix::sys::utsname::uname()
+        .map(|name| name.release().to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
 /// This process's id.
 pub fn pid() -> u32 {
     std::process::id()

@@ -346,6 +346,7 @@ fn value_text(value: &Value) -> String {
         Value::Bytes(bytes) => format!("{} bytes", bytes.len()),
         Value::Names(names) if names.len() > 4 => format!("{} names", names.len()),
         Value::Samples { seconds, errno: None } => format!("{} samples", seconds.len()),
+        Value::Facts(facts) => format!("{} at {}", facts.fs_type, facts.mount_point),
         Value::Replies(replies) => format!("{} answers", replies.len()),
         other => format!("{other:?}"),
     }
