@@ -2,11 +2,13 @@
 //! comes after those that it needs.
 
 mod lock;
+mod name;
+mod tools;
 
 use crate::check::Check;
 
 /// Every table.
-pub(crate) const TABLES: &[&[Check]] = &[lock::CHECKS];
+pub(crate) const TABLES: &[&[Check]] = &[name::CHECKS, lock::CHECKS, name::SHARED];
 
 #[cfg(test)]
 mod tests;

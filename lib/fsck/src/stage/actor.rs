@@ -43,6 +43,11 @@ impl Actor {
         &self.name
     }
 
+    /// How long a call that is not meant to wait may take.
+    pub fn call_limit(&self) -> Duration {
+        self.shared.limits.call
+    }
+
     /// Begins a call. It must be finished before the next.
     ///
     /// # Errors
