@@ -32,6 +32,8 @@ pub(crate) struct Body {
     dir: Option<Dir>,
     slots: Vec<Option<OwnedFd>>,
     held: Option<LockedFile>,
+    /// The processes that it made and that were not ended yet. It ends no others, whoever asks.
+    children: Vec<u32>,
 }
 
 /// Serves calls on the directory at `path` until the other end closes; the code to end with.
@@ -66,7 +68,7 @@ impl Makes for Body {
 impl Body {
     pub(crate) fn new(path: &Path) -> Self {
         let slots = (0..=burst::SCRATCH).map(|_| None).collect();
-        Self { path: path.to_owned(), dir: None, slots, held: None }
+        Self { path: path.to_owned(), dir: None, slots, held: None, children: Vec::new() }
     }
 
     fn dir(&mut self) -> Result<&Dir, i32> {
@@ -111,8 +113,14 @@ impl Body {
             }
             Call::Burst(many) => burst(self, many),
             Call::InChild { call } => self.in_child(call),
-            Call::IdleChild => probe::idle_child().map(|pid| Value::Count(pid.into())),
+            Call::IdleChild => {
+                let pid = probe::idle_child()?;
+                self.children.push(pid);
+                Ok(Value::Count(pid.into()))
+            }
             Call::EndChild { pid } => {
+                let at = self.children.iter().position(|child| child == pid).ok_or(INVALID)?;
+                self.children.swap_remove(at);
                 // It is gone if it cannot be killed.
                 proc::kill(*pid, proc::Signal::SIGKILL).ok();
                 probe::reap(*pid);

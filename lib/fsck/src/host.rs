@@ -1,8 +1,10 @@
 //! Where actors live.
 
 mod local;
+mod remote;
 
 pub use local::LocalHost;
+pub use remote::RemoteHost;
 
 use std::time::Duration;
 
@@ -66,12 +68,24 @@ pub trait Host {
     /// If the host is lost. That the actor has ended shows when its answer is awaited.
     fn send(&mut self, actor: ActorId, call: &Call) -> Result<(), Lost>;
 
-    /// Waits for the answer to that call, at most `limit` and what the way to the host takes.
+    /// Waits for the answer to that call, at most `limit`. That it is late may be because of the way to
+    /// the host; see [`Host::settled`].
     ///
     /// # Errors
     ///
     /// If the host is lost.
     fn receive(&mut self, actor: ActorId, limit: Duration) -> Result<Received, Lost>;
+
+    /// After [`Received::Late`]: whether an answer that was given when this was first asked would have
+    /// been received by now, so that the call really goes on. If not: receive again, then ask again.
+    ///
+    /// # Errors
+    ///
+    /// If the host is lost.
+    fn settled(&mut self, actor: ActorId) -> Result<bool, Lost> {
+        let _ = actor;
+        Ok(true)
+    }
 
     /// Does something to an actor.
     ///

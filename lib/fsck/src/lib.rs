@@ -10,6 +10,7 @@
 //! * What was found is a [`Report`].
 
 pub mod actor;
+pub mod agent;
 pub mod call;
 pub mod check;
 pub mod checks;
@@ -21,6 +22,7 @@ mod report;
 pub mod run;
 pub mod stage;
 pub mod stamp;
+pub mod wire;
 
 pub use call::{Call, Reply, Value};
 pub use check::{Check, Runs};

@@ -14,6 +14,7 @@ pub mod fs;
 pub mod inflight;
 pub mod lock;
 pub mod mount;
+pub mod port;
 pub mod probe;
 pub mod proc;
 pub mod random;

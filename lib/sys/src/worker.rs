@@ -17,6 +17,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getpid, getppid};
 
 use crate::error::{At, IoError, Op};
+use crate::port::Port;
 
 const NAME: &str = "a worker";
 
@@ -70,6 +71,16 @@ impl Worker {
         &mut self.stream
     }
 
+    /// A port over the socket to it, which takes messages of at most `bytes_max` bytes. The worker lives
+    /// as long as `self`, not as the port.
+    ///
+    /// # Errors
+    ///
+    /// If the socket cannot be doubled.
+    pub fn port(&self, bytes_max: usize) -> Result<Port, IoError> {
+        Port::of_stream(self.stream.try_clone().at(Op::Configure, Path::new(NAME))?, bytes_max)
+    }
+
     /// Sends a signal, unless it is known to be gone.
     pub fn signal(&mut self, signal: Signal) {
         if !self.has_ended() {
@@ -85,6 +96,16 @@ impl Worker {
         }
         self.gone
     }
+}
+
+/// Lets this worker live on when its maker dies, which it then sees as the end of its socket. It must
+/// end by itself.
+///
+/// # Errors
+///
+/// If the kernel refuses.
+pub fn outlive_maker() -> Result<(), IoError> {
+    prctl::set_pdeathsig(None).at(Op::Configure, Path::new(NAME))
 }
 
 impl AsFd for Worker {

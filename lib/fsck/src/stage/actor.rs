@@ -72,14 +72,22 @@ impl Actor {
             if self.shared.asked() {
                 return Err(Trouble::Asked);
             }
-            let received = self.host.borrow_mut().receive(self.id, until.left().min(TICK))?;
+            let over = until.left().is_zero();
+            // An answer that is on its way is not late.
+            let settled = over && self.host.borrow_mut().settled(self.id)?;
+            let wait = match (over, settled) {
+                (true, true) => Duration::ZERO,
+                (true, false) => TICK,
+                (false, _) => until.left().min(TICK),
+            };
+            let received = self.host.borrow_mut().receive(self.id, wait)?;
             match received {
                 Received::Reply(reply) => {
                     self.told(&reply);
                     self.pending = None;
                     return Ok(Some(reply));
                 }
-                Received::Late if until.left().is_zero() => return Ok(None),
+                Received::Late if settled => return Ok(None),
                 Received::Late => {}
                 Received::Ended => {
                     let evidence = self.evidence().with_note("the process that made it died");
