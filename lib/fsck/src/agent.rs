@@ -285,6 +285,7 @@ pub fn confine(call: &Call) -> bool {
         Call::Burst(burst) => match burst {
             Burst::Repeat { call, .. } | Burst::Until { call, .. } => confine(call),
             Burst::All { calls } | Burst::Chain { calls } => calls.iter().all(confine),
+            Burst::Each { steps } => steps.iter().all(|(call, _)| confine(call)),
             Burst::Count { guard, .. } => is_ours(guard),
             Burst::Exclusive { prefix, .. } => is_ours(prefix),
             Burst::Watch { name, .. } => is_ours(name),
@@ -308,6 +309,7 @@ pub fn confine(call: &Call) -> bool {
         | Call::StatFs
         | Call::Who
         | Call::Clock
+        | Call::Facts
         | Call::IdleChild
         | Call::EndChild { .. }
         | Call::Exit
