@@ -6,6 +6,7 @@
 //! a cursor nor end a line nor become markup.
 
 mod checks;
+mod html;
 
 mod measured;
 mod progress;
@@ -14,6 +15,7 @@ mod text;
 mod wrap;
 
 pub use checks::{check_list, checks_as_json, explanation, nearest};
+pub use html::page;
 
 pub use progress::{Progress, Tracker};
 pub use schema::{Field, SCHEMA, fields};

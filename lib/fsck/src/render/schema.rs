@@ -5,10 +5,14 @@ use serde_json::Value;
 /// The JSON Schema of a report.
 pub const SCHEMA: &str = include_str!("report.schema.json");
 
+/// The objects of a report, from the outermost on.
+const OBJECTS: [&str; 8] =
+    ["report", "host", "space", "nfs", "gluster", "finding", "evidence", "series"];
+
 /// A field of a report in JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// What it is a field of: "report", "host", "finding", "evidence", "series".
+    /// What it is a field of: "report", "host", "finding" and so on.
     pub of: String,
     /// Its name.
     pub name: String,
@@ -23,7 +27,7 @@ pub struct Field {
 pub fn fields() -> Vec<Field> {
     let schema: Value = serde_json::from_str(SCHEMA).unwrap_or_default();
     let mut fields = Vec::new();
-    for of in ["report", "host", "finding", "evidence", "series"] {
+    for of in OBJECTS {
         let object = &schema["$defs"][of];
         let required = object["required"].as_array().map_or(&[][..], Vec::as_slice);
         let Some(properties) = object["properties"].as_object() else { continue };

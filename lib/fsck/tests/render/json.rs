@@ -35,6 +35,10 @@ impl Validator {
                     assert!(object.contains_key(name.as_str().unwrap()), "{of} has no {name}");
                 }
                 for (name, field) in object {
+                    if by["properties"].is_null() {
+                        self.check(field, &by["additionalProperties"].clone(), of);
+                        continue;
+                    }
                     let described = &by["properties"][name];
                     assert!(!described.is_null(), "{of}.{name} is not described");
                     self.seen.entry(of.into()).or_default().insert(name.clone());
@@ -107,6 +111,7 @@ fn every_word_of_the_enumerations_is_known() {
         Phase::All,
         Phase::Concurrent,
         Phase::Waiting,
+        Phase::Long,
         Phase::Format,
         Phase::Append,
         Phase::Verify,

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod checks;
+mod html;
 mod json;
 mod sample;
 mod text;

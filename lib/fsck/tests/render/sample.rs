@@ -1,6 +1,8 @@
 //! Reports to render.
 
+use miqm_fsck::facts::{GlusterFacts, NfsFacts};
 use miqm_fsck::{Evidence, Finding, HostFacts, Outcome, Phase, Report, Series, Verdict};
+use miqm_sys::probe::FileSystem;
 use miqm_types::UtcTime;
 
 /// What tries to break out of every form.
@@ -35,6 +37,50 @@ pub(crate) fn host(name: &str) -> HostFacts {
         magic: 0x6969,
         device: 51,
         version: "1.2.3".into(),
+        uid: 990,
+        node: name.into(),
+        inode: 2,
+        root: "/".into(),
+        space: Some(FileSystem {
+            magic: 0x6969,
+            block_bytes: 1 << 20,
+            blocks: 102_400,
+            blocks_available: 90_112,
+            files_free: 6_553_589,
+            name_bytes_max: 255,
+        }),
+        nfs: Some(NfsFacts {
+            version: "4.1".into(),
+            lease_seconds: Some(90),
+            lease_over_seconds: Some(0),
+            sessions: true,
+            client_address: "192.0.2.7".into(),
+        }),
+        gluster: None,
+        settings: [("nfs.recover_lost_locks".to_owned(), "N".to_owned())].into(),
+    }
+}
+
+/// A host that has another file system.
+fn gluster_host(name: &str) -> HostFacts {
+    HostFacts {
+        fs_type: "fuse.glusterfs".into(),
+        source: "brick1:/mqha".into(),
+        options: "rw,relatime,user_id=0,group_id=0,default_permissions,allow_other".into(),
+        magic: 0x6573_5546,
+        nfs: None,
+        gluster: Some(GlusterFacts {
+            version: "10.3".into(),
+            arguments: vec!["--volfile-server=brick1".into()],
+            translators: vec!["protocol/client".into(), "cluster/replicate".into()],
+            bricks: 3,
+            replicas: 3,
+            strict_locks: true,
+            ping_timeout_seconds: Some(42),
+            quorum_type: "auto".into(),
+        }),
+        settings: [].into(),
+        ..host(name)
     }
 }
 
@@ -77,7 +123,7 @@ fn closed(mut report: Report, seconds: f64) -> Report {
 pub(crate) fn good() -> Report {
     let mut report =
         Report::new("0f", "/MQHA/qmgrs", UtcTime(1_795_288_137_000_000), &[Phase::Basic]);
-    report.hosts.push(host("host1"));
+    report.hosts.push(gluster_host("host1"));
     for check in ["env.mount", "lock.exclusive", "lock.shared", "lock.range", "sync.latency"] {
         report.findings.push(finding(check, Verdict::Pass, "It holds.", &["host1"]));
     }
