@@ -169,7 +169,7 @@ impl Body {
             Call::Write { bytes, .. }
             | Call::Append { bytes, .. }
             | Call::WriteDurably { bytes, .. }
-                if bytes.len() > BYTES_MAX as usize =>
+                if bytes.len() > bytes.most() =>
             {
                 Err(INVALID)
             }

@@ -10,6 +10,8 @@ use crate::stamp::{self, Content, Difference};
 
 /// The most bytes that one call carries or brings back.
 pub const BYTES_MAX: u32 = 64 * 1024;
+/// The most bytes that one call writes if they are made where it is made.
+pub const WRITE_MAX: u32 = 1 << 20;
 /// An actor has descriptors of these numbers: 0 to `SLOTS - 1`.
 pub const SLOTS: u8 = 64;
 
@@ -43,6 +45,14 @@ impl Bytes {
             Self::Text(text) => text.len(),
             Self::Fill(_, len) | Self::Seeded(_, len) | Self::Stamps { len, .. } => *len as usize,
             Self::Raw(bytes) => bytes.len(),
+        }
+    }
+
+    /// The most that one call may write: more if they are not carried to it.
+    pub fn most(&self) -> usize {
+        match self {
+            Self::Text(_) | Self::Raw(_) => BYTES_MAX as usize,
+            Self::Fill(..) | Self::Seeded(..) | Self::Stamps { .. } => WRITE_MAX as usize,
         }
     }
 

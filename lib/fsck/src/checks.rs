@@ -1,6 +1,7 @@
 //! The checks, by what they are about. The order of the tables is the order in which they run: a check
 //! comes after those that it needs.
 
+mod data;
 mod lock;
 mod name;
 mod tools;
@@ -8,7 +9,8 @@ mod tools;
 use crate::check::Check;
 
 /// Every table.
-pub(crate) const TABLES: &[&[Check]] = &[name::CHECKS, lock::CHECKS, name::SHARED];
+pub(crate) const TABLES: &[&[Check]] =
+    &[name::CHECKS, lock::CHECKS, data::CHECKS, name::SHARED, data::SHARED];
 
 #[cfg(test)]
 mod tests;

@@ -281,11 +281,15 @@ pub(super) mod errno {
     pub(crate) const ENOENT: i32 = 2;
     pub(crate) const EEXIST: i32 = 17;
     pub(crate) const EINVAL: i32 = 22;
+    pub(crate) const EFBIG: i32 = 27;
+    pub(crate) const ENOSPC: i32 = 28;
     pub(crate) const ENAMETOOLONG: i32 = 36;
     pub(crate) const ENOSYS: i32 = 38;
     pub(crate) const ENOTEMPTY: i32 = 39;
+    pub(crate) const EOVERFLOW: i32 = 75;
     pub(crate) const EOPNOTSUPP: i32 = 95;
     pub(crate) const ESTALE: i32 = 116;
+    pub(crate) const EDQUOT: i32 = 122;
 
     /// The call is not made for this file system.
     pub(crate) const NOT_THERE: [i32; 4] = [EPERM, EINVAL, ENOSYS, EOPNOTSUPP];

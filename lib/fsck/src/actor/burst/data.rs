@@ -6,29 +6,29 @@ use miqm_sys::lock::Range;
 use miqm_sys::probe::Family;
 
 use super::{INVALID, Makes, UNKNOWN, give_back, take};
-use crate::call::{BYTES_MAX, Burst, Bytes, Call, Value};
+use crate::call::{BYTES_MAX, Burst, Bytes, Call, Value, WRITE_MAX};
 use crate::stamp::{self, Content, Difference};
 
 pub(super) fn burst(body: &mut dyn Makes, burst: &Burst) -> Result<Value, i32> {
     match burst {
         Burst::Pour { fd, tag, at, bytes, chunk } => {
-            step(*chunk)?;
+            step(*chunk, WRITE_MAX)?;
             Ok(pour(body, *fd, *tag, (*at, *bytes), *chunk))
         }
         Burst::Compare { fd, content, at, bytes, chunk } => {
-            step(*chunk)?;
+            step(*chunk, BYTES_MAX)?;
             Ok(compare(body, *fd, *content, (*at, *bytes), *chunk))
         }
         Burst::Records { fd, family, tag, bytes, rounds, limit_ms } => {
-            step(*bytes)?;
+            step(*bytes, WRITE_MAX)?;
             records(body, (*fd, *family), *tag, *bytes, (*rounds, *limit_ms))
         }
         _ => Err(INVALID),
     }
 }
 
-fn step(bytes: u32) -> Result<(), i32> {
-    if (1..=BYTES_MAX).contains(&bytes) { Ok(()) } else { Err(INVALID) }
+fn step(bytes: u32, most: u32) -> Result<(), i32> {
+    if (1..=most).contains(&bytes) { Ok(()) } else { Err(INVALID) }
 }
 
 fn pour(body: &mut dyn Makes, fd: u8, tag: u32, (at, bytes): (u64, u64), chunk: u32) -> Value {
