@@ -8,6 +8,7 @@ mod plot;
 use std::fmt::Write as _;
 
 use super::measured::{Measured, measured};
+use super::text::{Block, merged};
 use super::{
     clean, command_line, culprits, date, duration, evidence_line, group_of, group_words, groups,
     outcome_word, phase_words, verdict_sentence, verdict_word,
@@ -135,35 +136,36 @@ fn wrong(page: &mut String, report: &Report) {
         ("What holds with a consequence", Verdict::Warning),
         ("What could not be tested", Verdict::NotTested),
     ] {
-        let mut findings =
-            report.findings.iter().filter(|found| found.verdict == verdict).peekable();
-        if findings.peek().is_none() {
+        let blocks = merged(report, verdict);
+        if blocks.is_empty() {
             continue;
         }
         _ = writeln!(page, "<section>\n<h2>{title}</h2>");
-        for found in findings {
-            article(page, found);
+        for block in blocks {
+            article(page, &block);
         }
         page.push_str("</section>\n");
     }
 }
 
-fn article(page: &mut String, found: &Finding) {
+fn article(page: &mut String, Block { found, hosts, evidence }: &Block<'_>) {
     let (class, mark) = mark(found.verdict);
     let (id, title) = (text(&found.check), text(&found.title));
+    let hosts: Vec<_> =
+        hosts.iter().map(|hosts| text(hosts).replace(" &gt; ", " &#8594; ")).collect();
     _ = write!(
         page,
         "<article class=\"{class}\">\n<h3>{mark} <code>{id}</code> <small>{}</small></h3>\n\
          <p>{}</p>\n",
-        host_names(found),
+        hosts.join(", "),
         text(&found.summary)
     );
-    if !found.evidence.is_empty() {
+    if !evidence.is_empty() {
         page.push_str("<ul>\n");
-        for evidence in found.evidence.iter().take(EVIDENCE_MAX) {
-            _ = writeln!(page, "<li>{}</li>", text(&evidence_line(evidence)));
+        for one in evidence.iter().take(EVIDENCE_MAX) {
+            _ = writeln!(page, "<li>{}</li>", text(&evidence_line(one)));
         }
-        if let Some(more @ 1..) = found.evidence.len().checked_sub(EVIDENCE_MAX) {
+        if let Some(more @ 1..) = evidence.len().checked_sub(EVIDENCE_MAX) {
             _ = writeln!(page, "<li>and {more} more, which <code>--json</code> shows</li>");
         }
         page.push_str("</ul>\n");
@@ -178,8 +180,12 @@ fn article(page: &mut String, found: &Finding) {
 }
 
 /// What is known of a host, by name.
-fn facts(host: &HostFacts) -> [(&'static str, String); 10] {
+fn facts(host: &HostFacts) -> [(&'static str, String); 14] {
     let groups: Vec<_> = host.groups.iter().map(ToString::to_string).collect();
+    let lease = host.nfs.as_ref().and_then(|nfs| nfs.lease_seconds);
+    let free = host.space.map(|space| space.blocks_available.saturating_mul(space.block_bytes));
+    let settings: Vec<_> =
+        host.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let magic = if host.magic == 0 { String::new() } else { format!("0x{:x}", host.magic) };
     [
         ("Directory", host.directory.clone()),
@@ -188,8 +194,12 @@ fn facts(host: &HostFacts) -> [(&'static str, String); 10] {
         ("Mounted on", host.mount_point.clone()),
         ("Options", host.options.clone()),
         ("Magic number", magic),
+        ("Settings", settings.join(", ")),
+        ("Lease", lease.map(|seconds| format!("{seconds} s")).unwrap_or_default()),
+        ("Free", free.map(|bytes| format!("{} MiB", bytes >> 20)).unwrap_or_default()),
         ("User", host.user.clone()),
         ("Groups", groups.join(", ")),
+        ("Node", host.node.clone()),
         ("Kernel", host.kernel.clone()),
         ("Checker", host.version.clone()),
     ]
@@ -211,6 +221,9 @@ fn hosts(page: &mut String, report: &Report) {
     let all: Vec<_> = report.hosts.iter().map(facts).collect();
     for at in 0..all[0].len() {
         let name = all[0][at].0;
+        if all.iter().all(|facts| facts[at].1.is_empty()) {
+            continue;
+        }
         _ = write!(page, "<tr><th scope=\"row\">{name}</th>");
         for facts in &all {
             let value = if name == "Options" {

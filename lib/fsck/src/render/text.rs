@@ -261,13 +261,14 @@ fn times(text: &mut String, report: &Report, layout: &Layout) {
 }
 
 /// Findings that say the same of one check, in one phase or several, between these hosts or those.
-struct Block<'a> {
-    found: &'a Finding,
-    hosts: Vec<String>,
-    evidence: Vec<&'a Evidence>,
+pub(super) struct Block<'a> {
+    pub(super) found: &'a Finding,
+    /// "host1 > host2", each once.
+    pub(super) hosts: Vec<String>,
+    pub(super) evidence: Vec<&'a Evidence>,
 }
 
-fn merged(report: &Report, verdict: Verdict) -> Vec<Block<'_>> {
+pub(super) fn merged(report: &Report, verdict: Verdict) -> Vec<Block<'_>> {
     let mut blocks: Vec<Block<'_>> = Vec::new();
     for found in report.findings.iter().filter(|found| found.verdict == verdict) {
         let same = |block: &Block<'_>| {
