@@ -2,6 +2,7 @@
 //! comes after those that it needs.
 
 mod data;
+mod env;
 mod lock;
 mod name;
 mod tools;
@@ -10,7 +11,7 @@ use crate::check::Check;
 
 /// Every table.
 pub(crate) const TABLES: &[&[Check]] =
-    &[name::CHECKS, lock::CHECKS, data::CHECKS, name::SHARED, data::SHARED];
+    &[env::CHECKS, name::CHECKS, lock::CHECKS, data::CHECKS, name::SHARED, data::SHARED];
 
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ mod kind;
 mod nfs;
 
 pub use gluster::GlusterFacts;
+pub(crate) use gluster::is_on;
 pub use kind::{Kind, kind, kind_of_magic, type_of_magic};
 pub use nfs::NfsFacts;
 
@@ -163,6 +164,19 @@ fn gluster_of(top: &Path) -> Option<GlusterFacts> {
     let arguments = text(meta.join("cmdline"), SETTING_BYTES_MAX).unwrap_or_default();
     let version = text(meta.join("version"), SETTING_BYTES_MAX).unwrap_or_default();
     Some(gluster::facts(&volume, &arguments, &version))
+}
+
+/// What would be told of a line of the table of mounts, and of nothing else.
+#[cfg(test)]
+pub(crate) fn of_line(line: &str) -> HostFacts {
+    let mut facts = HostFacts { name: "here".into(), ..HostFacts::default() };
+    if let Some(found) = mount::parse_table(line.as_bytes()).first() {
+        describe(&mut facts, found);
+    }
+    if kind(&facts) == Kind::Nfs {
+        facts.nfs = Some(nfs::facts(&facts, ""));
+    }
+    facts
 }
 
 #[cfg(test)]

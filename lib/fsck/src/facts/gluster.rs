@@ -65,7 +65,7 @@ impl GlusterFacts {
 }
 
 /// Whether the value of a switch means "on".
-fn is_on(value: &str) -> bool {
+pub(crate) fn is_on(value: &str) -> bool {
     ["on", "yes", "true", "enable", "enabled", "1"].contains(&value.to_ascii_lowercase().as_str())
 }
 
