@@ -17,6 +17,8 @@ pub mod checks;
 pub mod facts;
 pub mod finding;
 pub mod host;
+pub mod pair;
+mod post;
 pub mod render;
 mod report;
 pub mod run;

@@ -1,6 +1,11 @@
 //! Two copies over a socket: a program of its own, because a process that forks must have one thread.
 
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a test without the test harness")]
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test without the test harness"
+)]
 
 use std::cell::RefCell;
 use std::path::Path;

@@ -108,6 +108,16 @@ impl Port {
         self.send_raw(&frame, limit)
     }
 
+    /// Whether there is so much room that a short message can be sent without waiting. Who is gone has
+    /// room, too.
+    ///
+    /// # Errors
+    ///
+    /// If the system does not tell.
+    pub fn has_room(&self) -> Result<bool, IoError> {
+        self.poll_both(false, Duration::ZERO).map(|(_, writable)| writable)
+    }
+
     /// Sends bytes that are no message.
     ///
     /// # Errors

@@ -53,6 +53,11 @@ pub fn pid() -> u32 {
     std::process::id()
 }
 
+/// The id of the process that made this one, or of the one that took it over when that died.
+pub fn parent() -> u32 {
+    std::os::unix::process::parent_id()
+}
+
 /// Whether a process of this id is running: one that ended and was not waited for is not.
 pub fn alive(pid: u32) -> bool {
     let Some(raw) = raw_pid(pid) else { return false };
