@@ -2,7 +2,8 @@
 //!
 //! A template is a page in roff with holes: `@VERSION@` and `@DATE@` anywhere, `@OPTIONS@` and
 //! `@EXIT_STATUS@` in the page of a command, `@MESSAGES@` in the reference of messages, `@COMMANDS@` and
-//! `@EXIT_STATUS@` (all there are) in the overview.
+//! `@EXIT_STATUS@` (all there are) in the overview, `@CHECKS@` and `@REPORT_FIELDS@` in the page of the
+//! storage checker.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -72,6 +73,9 @@ fn filled(page: &str, template: &str) -> anyhow::Result<String> {
         text = text
             .replace("@COMMANDS@\n", &commands())
             .replace("@EXIT_STATUS@\n", &exit_status(Exit::ALL));
+    }
+    if page == "amqmfsck.1" {
+        text = text.replace("@CHECKS@\n", &checks()).replace("@REPORT_FIELDS@\n", &report_fields());
     }
     let left = text.lines().find(|line| line.starts_with('@'));
     ensure!(left.is_none(), "nothing fits into the hole {left:?}");
@@ -181,6 +185,30 @@ fn exit_status(exits: &[Exit]) -> String {
     let mut text = String::new();
     for exit in exits {
         _ = writeln!(text, ".TP\n\\fB{}\\fR\n{}", exit.code(), roff(exit.meaning()));
+    }
+    text
+}
+
+/// Every check of storage.
+fn checks() -> String {
+    let mut text = String::new();
+    for check in miqm_fsck::check::all() {
+        let (id, title) = (roff(check.id), roff(&capitalised(check.title)));
+        _ = writeln!(text, ".TP\n\\fB{id}\\fR\n{title}.");
+    }
+    text
+}
+
+/// Every field of the storage checker's report in JSON.
+fn report_fields() -> String {
+    let mut text = String::new();
+    let mut of = String::new();
+    for field in miqm_fsck::render::fields() {
+        if field.of != of {
+            of.clone_from(&field.of);
+            _ = writeln!(text, ".PP\nThe fields of \\fI{}\\fR:", roff(&of));
+        }
+        _ = writeln!(text, ".TP\n\\fB{}\\fR\n{}", roff(&field.name), roff(&field.what));
     }
     text
 }
