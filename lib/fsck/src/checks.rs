@@ -5,13 +5,23 @@ mod data;
 mod env;
 mod lock;
 mod name;
+mod see;
+mod sync;
 mod tools;
 
 use crate::check::Check;
 
 /// Every table.
-pub(crate) const TABLES: &[&[Check]] =
-    &[env::CHECKS, name::CHECKS, lock::CHECKS, data::CHECKS, name::SHARED, data::SHARED];
+pub(crate) const TABLES: &[&[Check]] = &[
+    env::CHECKS,
+    name::CHECKS,
+    lock::CHECKS,
+    data::CHECKS,
+    sync::CHECKS,
+    see::CHECKS,
+    name::SHARED,
+    data::SHARED,
+];
 
 #[cfg(test)]
 mod tests;

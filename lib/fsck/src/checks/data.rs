@@ -142,7 +142,7 @@ pub(super) const SHARED: &[Check] = &[
         how: "Two processes have a file open all the time. They take its lock in turn, read what the other one wrote, write new pages, make the file longer, and give the lock back.",
         why: "The log is handed over in this way: an instance that reads old pages after it got the lock loses messages.",
         change: "Mount so that locks are kept by the server and refresh what is cached: for NFS, version 4 without nolock, local_lock or nocto.",
-        needs: &["lock.exclusive", "data.readback"],
+        needs: &["lock.exclusive", "data.readback", "see.create", "see.write"],
         runs: BOTH,
         required: true,
         run: locked::turns,
