@@ -94,6 +94,16 @@ pub trait Host {
     /// If the host is lost.
     fn kick(&mut self, actor: ActorId, kick: Kick) -> Result<(), Lost>;
 
+    /// Shows a line to the people in front of the host, if that is not this one.
+    ///
+    /// # Errors
+    ///
+    /// If the host is lost.
+    fn note(&mut self, line: &str) -> Result<(), Lost> {
+        let _ = line;
+        Ok(())
+    }
+
     /// Kills an actor and forgets it. It is not waited for beyond a moment.
     fn dismiss(&mut self, actor: ActorId);
 }

@@ -24,6 +24,7 @@ mod report;
 pub mod run;
 pub mod stage;
 pub mod stamp;
+pub mod two_hosts;
 pub mod wire;
 
 pub use call::{Call, Reply, Value};

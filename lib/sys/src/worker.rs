@@ -27,6 +27,7 @@ pub struct Worker {
     pid: Pid,
     stream: UnixStream,
     gone: bool,
+    code: Option<u8>,
 }
 
 impl Worker {
@@ -56,7 +57,7 @@ impl Worker {
             }
             ForkResult::Parent { child } => {
                 drop(theirs);
-                Ok(Self { pid: child, stream: ours, gone: false })
+                Ok(Self { pid: child, stream: ours, gone: false, code: None })
             }
         }
     }
@@ -93,8 +94,17 @@ impl Worker {
         if !self.gone {
             let status = waitpid(self.pid, Some(WaitPidFlag::WNOHANG));
             self.gone = !matches!(status, Ok(WaitStatus::StillAlive));
+            if let Ok(WaitStatus::Exited(_, code)) = status {
+                self.code = u8::try_from(code & 0xff).ok();
+            }
         }
         self.gone
+    }
+
+    /// The code that it ended with; `None` as long as it has not, or if a signal ended it.
+    pub fn code(&mut self) -> Option<u8> {
+        self.has_ended();
+        self.code
     }
 }
 

@@ -95,15 +95,6 @@ impl RemoteHost {
         &self.version
     }
 
-    /// Shows a line to the people in front of it.
-    ///
-    /// # Errors
-    ///
-    /// If the host is lost.
-    pub fn note(&mut self, line: &str) -> Result<(), Lost> {
-        self.say(&Message::Note(line.to_owned()))
-    }
-
     /// Tells it what came of the run.
     ///
     /// # Errors
@@ -255,6 +246,10 @@ impl Host for RemoteHost {
 
     fn kick(&mut self, actor: ActorId, kick: Kick) -> Result<(), Lost> {
         self.say(&Message::Kick { actor, kick })
+    }
+
+    fn note(&mut self, line: &str) -> Result<(), Lost> {
+        self.say(&Message::Note(line.to_owned()))
     }
 
     fn dismiss(&mut self, actor: ActorId) {

@@ -187,6 +187,8 @@ pub(crate) struct Meeting {
     silence: Duration,
     others: BTreeMap<Id, Other>,
     refused_since: Option<BootInstant>,
+    /// What differed from a copy that is not there any more.
+    parted: Vec<String>,
     told_busy: bool,
 }
 
@@ -200,8 +202,8 @@ impl Meeting {
             confirmed: false,
             refused: Vec::new(),
         };
-        let others = BTreeMap::new();
-        Self { id, state, silence, others, refused_since: None, told_busy: false }
+        let (others, parted) = (BTreeMap::new(), Vec::new());
+        Self { id, state, silence, others, refused_since: None, parted, told_busy: false }
     }
 
     /// What a copy said, whose number has grown.
@@ -220,7 +222,10 @@ impl Meeting {
 
     /// Forgets a copy whose files are gone.
     pub(crate) fn forget(&mut self, id: Id) {
-        self.others.remove(&id);
+        if let Some(other) = self.others.remove(&id).filter(|_| self.state.refused.contains(&id)) {
+            // It has seen the same and ended.
+            self.parted = self.state.offer.differences(&other.state.offer);
+        }
     }
 
     /// The copies that have shown no sign of life for so long that they are dead, or whose process on
@@ -309,6 +314,9 @@ impl Meeting {
     }
 
     fn differing(&mut self, now: BootInstant) -> Outcome {
+        if !self.parted.is_empty() {
+            return Outcome::Differs(std::mem::take(&mut self.parted));
+        }
         let mut unfit = Vec::new();
         for (id, other) in &self.others {
             if self.lives(other, now) && !self.fits(other) && self.pair_of(*id).is_none() {

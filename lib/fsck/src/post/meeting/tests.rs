@@ -144,6 +144,18 @@ fn copies_that_differ_both_say_so_and_a_third_that_fits_is_preferred() {
         assert_eq!(what.len(), 1);
         assert!(what[0].contains("(-c)") && what[0].contains("(-w)"), "{what:?}");
     }
+    // One that has seen enough and left is not forgotten.
+    let (mut one, other) = (copy(1, &[Phase::Waiting]), copy(2, &[Phase::Concurrent]));
+    let mut now = BootInstant::from_nanos(0);
+    let mut theirs = other.state.clone();
+    theirs.heard = vec![(id(1), id(101))];
+    one.heard(id(2), theirs, now);
+    for _ in 0..10 {
+        assert_eq!(one.step(now, &mut |_| {}), Outcome::Waiting);
+        now = now.saturating_add(STEP);
+    }
+    one.forget(id(2));
+    assert!(matches!(one.step(now, &mut |_| {}), Outcome::Differs(_)));
     let copies =
         vec![copy(1, &[Phase::Waiting]), copy(2, &[Phase::Concurrent]), copy(3, &[Phase::Waiting])];
     let mut world = World::new(copies);
