@@ -177,7 +177,7 @@ pub(super) const CHECKS: &[Check] = &[
              copy of a descriptor.",
         why: "Several parts of one instance open the same files; the lock keeps them apart, too.",
         change: MAKER,
-        needs: BASE,
+        needs: &["lock.again"],
         runs: Runs::BASIC.and(Runs::WAITING),
         required: true,
         run: |stage| {
@@ -209,84 +209,6 @@ pub(super) const CHECKS: &[Check] = &[
              only, and those hold.",
                 exclude::modes,
             )
-        },
-    },
-    Check {
-        id: "lock.ranges",
-        title: "a lock covers its bytes and no others",
-        how: "One process locks bytes 100 to 199; the other asks for bytes beside them, in them \
-             and around them.",
-        why: "Each standby instance locks a record of its own in one file.",
-        change: MAKER,
-        needs: BASE,
-        runs: Runs::BASIC.and(Runs::WAITING),
-        required: true,
-        run: |stage| {
-            each(
-                stage,
-                "ranges",
-                RECORD_LOCKS,
-                "Locks cover the bytes that they should, \
-             and no others.",
-                range::ranges,
-            )
-        },
-    },
-    Check {
-        id: "lock.split",
-        title: "a part of a lock can be given back, or made shared",
-        how: "The middle and the ends of a lock are given back, and a part is made shared; the \
-             other process asks for each part.",
-        why: "What is left of a lock must still protect.",
-        change: MAKER,
-        needs: &["lock.ranges", "lock.shared"],
-        runs: Runs::BASIC.and(Runs::WAITING),
-        required: true,
-        run: |stage| {
-            each(stage, "split", RECORD_LOCKS, "Parts of locks can be given back.", range::split)
-        },
-    },
-    Check {
-        id: "lock.merge",
-        title: "a process can hold several locks of one file",
-        how: "A process takes locks beside each other and over each other, and gives back bytes \
-             of two.",
-        why: "A later lock must not replace an earlier one.",
-        change: MAKER,
-        needs: &["lock.split"],
-        runs: Runs::BASIC.and(Runs::WAITING),
-        required: true,
-        run: |stage| {
-            each(stage, "merge", RECORD_LOCKS, "Several locks of one file are kept.", range::merge)
-        },
-    },
-    Check {
-        id: "lock.eof",
-        title: "a lock can reach beyond the end of the file",
-        how: "An empty file is locked up to its end, which is open; then a file is locked beyond \
-             its end and grows.",
-        why: "Lock files are locked before anything is written to them.",
-        change: MAKER,
-        needs: &["lock.ranges"],
-        runs: Runs::BASIC.and(Runs::WAITING),
-        required: true,
-        run: |stage| {
-            each(stage, "eof", RECORD_LOCKS, "Locks reach beyond the end of the file.", range::eof)
-        },
-    },
-    Check {
-        id: "lock.offsets",
-        title: "locks far into a file are at their place",
-        how: "Bytes around 2^31, 2^32 and at 2^62 are locked; the other process asks for them, \
-             and for the bytes that they would be if the position were cut off.",
-        why: "With positions that are cut off two locks become one, or one becomes none.",
-        change: "Use a protocol with positions of 64 bits (on NFS: version 3 at least), or \
-             another file system.",
-        needs: &["lock.ranges"],
-        runs: Runs::BASIC.and(Runs::WAITING),
-        required: true,
-        run: |stage| {
-            each(stage, "offsets", RECORD_LOCKS, "Positions of 63 bits are kept.", range::offsets)
         },
     },
     Check {
@@ -329,6 +251,84 @@ pub(super) const CHECKS: &[Check] = &[
              shared.",
                 release::downgrade,
             )
+        },
+    },
+    Check {
+        id: "lock.ranges",
+        title: "a lock covers its bytes and no others",
+        how: "One process locks bytes 100 to 199; the other asks for bytes beside them, in them \
+             and around them.",
+        why: "Each standby instance locks a record of its own in one file.",
+        change: MAKER,
+        needs: &["lock.again"],
+        runs: Runs::BASIC.and(Runs::WAITING),
+        required: true,
+        run: |stage| {
+            each(
+                stage,
+                "ranges",
+                RECORD_LOCKS,
+                "Locks cover the bytes that they should, \
+             and no others.",
+                range::ranges,
+            )
+        },
+    },
+    Check {
+        id: "lock.split",
+        title: "a part of a lock can be given back, or made shared",
+        how: "The middle and the ends of a lock are given back, and a part is made shared; the \
+             other process asks for each part.",
+        why: "What is left of a lock must still protect.",
+        change: MAKER,
+        needs: &["lock.ranges", "lock.downgrade"],
+        runs: Runs::BASIC.and(Runs::WAITING),
+        required: true,
+        run: |stage| {
+            each(stage, "split", RECORD_LOCKS, "Parts of locks can be given back.", range::split)
+        },
+    },
+    Check {
+        id: "lock.merge",
+        title: "a process can hold several locks of one file",
+        how: "A process takes locks beside each other and over each other, and gives back bytes \
+             of two.",
+        why: "A later lock must not replace an earlier one.",
+        change: MAKER,
+        needs: &["lock.split"],
+        runs: Runs::BASIC.and(Runs::WAITING),
+        required: true,
+        run: |stage| {
+            each(stage, "merge", RECORD_LOCKS, "Several locks of one file are kept.", range::merge)
+        },
+    },
+    Check {
+        id: "lock.eof",
+        title: "a lock can reach beyond the end of the file",
+        how: "An empty file is locked up to its end, which is open; then a file is locked beyond \
+             its end and grows.",
+        why: "Lock files are locked before anything is written to them.",
+        change: MAKER,
+        needs: &["lock.ranges"],
+        runs: Runs::BASIC.and(Runs::WAITING),
+        required: true,
+        run: |stage| {
+            each(stage, "eof", RECORD_LOCKS, "Locks reach beyond the end of the file.", range::eof)
+        },
+    },
+    Check {
+        id: "lock.offsets",
+        title: "locks far into a file are at their place",
+        how: "Bytes around 2^31, 2^32 and at 2^62 are locked; the other process asks for them, \
+             and for the bytes that they would be if the position were cut off.",
+        why: "With positions that are cut off two locks become one, or one becomes none.",
+        change: "Use a protocol with positions of 64 bits (on NFS: version 3 at least), or \
+             another file system.",
+        needs: &["lock.eof"],
+        runs: Runs::BASIC.and(Runs::WAITING),
+        required: true,
+        run: |stage| {
+            each(stage, "offsets", RECORD_LOCKS, "Positions of 63 bits are kept.", range::offsets)
         },
     },
     Check {
@@ -471,9 +471,9 @@ pub(super) const CHECKS: &[Check] = &[
         title: "F_GETLK tells the truth",
         how: "One process locks some bytes; the other asks who has which lock, also through a \
              descriptor that only reads.",
-        why: "dspmq and a standby ask this way whether an instance is active.",
+        why: "A standby, and dspmq, ask this way whether an instance is active.",
         change: MAKER,
-        needs: &["lock.ranges", "lock.shared"],
+        needs: &["lock.eof", "lock.downgrade"],
         runs: Runs::BASIC.and(Runs::WAITING),
         required: true,
         run: |stage| each(stage, "getlk", RECORD_LOCKS, "F_GETLK tells the truth.", file::getlk),
@@ -667,7 +667,7 @@ pub(super) const CHECKS: &[Check] = &[
              file is locked.",
         why: "A queue manager has hundreds of files, and locks several.",
         change: MAKER,
-        needs: BASE,
+        needs: &["lock.exclusive", "lock.exclusive-posix", "lock.eof"],
         runs: Runs::BASIC.and(Runs::WAITING),
         required: true,
         run: |stage| {
@@ -688,7 +688,7 @@ pub(super) const CHECKS: &[Check] = &[
              descriptor; after each the other process asks.",
         why: "An active instance writes through its locks all the time.",
         change: MAKER,
-        needs: BASE,
+        needs: &["lock.exclusive", "lock.exclusive-posix", "lock.eof"],
         runs: Runs::BASIC.and(Runs::WAITING),
         required: true,
         run: |stage| {
@@ -726,7 +726,7 @@ pub(super) const CHECKS: &[Check] = &[
         id: "lock.advisory",
         title: "a locked file can be read by who does not ask for the lock",
         how: "One process holds an exclusive lock; the other reads the file.",
-        why: "dspmq and a standby read from the lock file who is active.",
+        why: "A standby, and dspmq, read from the lock file who is active.",
         change: "Use locks that are advisory, as POSIX says (SMB servers make them mandatory: use \
              NFS version 4).",
         needs: BASE,

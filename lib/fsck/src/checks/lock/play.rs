@@ -267,7 +267,8 @@ impl<'a> Play<'a> {
         let Some(first) = steps.first() else { return Ok(()) };
         let wanted: Vec<_> = steps.iter().map(|step| self.call_of(step)).collect();
         let waits = steps.iter().filter(|step| step.waits()).count();
-        let mut limit = self.stage.limits().call;
+        // Many calls in one message have more time.
+        let mut limit = self.stage.limits().call * u32::try_from(1 + steps.len() / 50).unwrap_or(1);
         limit += self.stage.limits().change * u32::try_from(waits).unwrap_or(u32::MAX);
         let actor = &mut self.actors[first.who];
         let replies = if let [(call, _)] = wanted.as_slice() {
@@ -390,7 +391,8 @@ impl<'a> Play<'a> {
 
     /// How long to look whether something happens that must not.
     pub(super) fn moment(&self) -> Duration {
-        Duration::from_millis(if self.stage.two_hosts() { 300 } else { 25 })
+        let longest = Duration::from_millis(if self.stage.two_hosts() { 300 } else { 25 });
+        longest.min(self.stage.limits().call / 32)
     }
 
     /// Notes how long something took since `began`; a warning if that is slow.
