@@ -25,6 +25,18 @@ const INVALID: i32 = 22;
 /// `EIO`: what failed has no error number of its own.
 const UNKNOWN: i32 = 5;
 
+/// `EINTR`.
+const INTERRUPTED: i32 = 4;
+/// How often a call that was interrupted is made again. Programs of file systems in user space say so
+/// of any call, and whoever uses files asks again.
+const AGAIN: u32 = 10;
+
+/// Whether to be interrupted is an answer: to a wait for a lock, and to what makes calls itself.
+fn waits(call: &Call) -> bool {
+    let many = matches!(call, Call::Burst(_) | Call::InChild { .. } | Call::AsUser { .. });
+    many || matches!(call, Call::Lock { .. })
+}
+
 /// What an actor has open.
 pub(crate) struct Body {
     path: PathBuf,
@@ -60,7 +72,12 @@ pub fn serve(path: &Path, mut stream: impl std::io::Read + std::io::Write) -> u8
 impl Makes for Body {
     fn make(&mut self, call: &Call) -> Reply {
         let began = BootInstant::now();
-        let result = self.result_of(call);
+        let mut result = self.result_of(call);
+        let mut again = AGAIN;
+        while result == Err(INTERRUPTED) && again > 0 && !waits(call) {
+            again -= 1;
+            result = self.result_of(call);
+        }
         Reply { result, seconds: began.elapsed().as_secs_f64() }
     }
 }
@@ -112,7 +129,10 @@ impl Body {
                 probe::test_lock(self.fd(*fd)?, *family, *kind, *range).map(Value::Lock)
             }
             Call::Burst(many) => burst(self, many),
-            Call::InChild { call } => self.in_child(call),
+            Call::InChild { call } => self.in_child(None, call),
+            Call::AsUser { uid, gid, groups, call } => {
+                self.in_child(Some((*uid, *gid, groups.as_slice())), call)
+            }
             Call::IdleChild => {
                 let pid = probe::idle_child()?;
                 self.children.push(pid);
@@ -220,8 +240,16 @@ impl Body {
         }
     }
 
-    fn in_child(&mut self, call: &Call) -> Result<Value, i32> {
-        let answer = probe::in_child(|| serde_json::to_vec(&self.make(call)).unwrap_or_default())?;
+    /// Makes a call in a forked child, as another user if one is given: its number, group, groups.
+    fn in_child(&mut self, user: Option<(u32, u32, &[u32])>, call: &Call) -> Result<Value, i32> {
+        let answer = probe::in_child(|| {
+            let became = user.map_or(Ok(()), |(uid, gid, all)| probe::become_user(uid, gid, all));
+            let reply = match became {
+                Ok(()) => self.make(call),
+                Err(errno) => Reply { result: Err(errno), seconds: 0.0 },
+            };
+            serde_json::to_vec(&reply).unwrap_or_default()
+        })?;
         let reply = answer.and_then(|bytes| serde_json::from_slice::<Reply>(&bytes).ok());
         reply.ok_or(UNKNOWN)?.result
     }

@@ -170,6 +170,9 @@ pub enum Call {
     Clock,
     /// Makes the call in a forked child, which shares the open files and then ends; its answer.
     InChild { call: Box<Call> },
+    /// The same, after the child has become another user with these groups only; `EPERM` unless the
+    /// actor is the superuser's.
+    AsUser { uid: u32, gid: u32, groups: Vec<u32>, call: Box<Call> },
     /// Forks a child that shares the open files and sleeps: answers [`Value::Count`], its number.
     IdleChild,
     /// Kills such a child and waits for its end.
@@ -467,6 +470,7 @@ impl fmt::Display for Call {
             Self::Who => f.write_str("geteuid"),
             Self::Clock => f.write_str("clock_gettime(CLOCK_REALTIME)"),
             Self::InChild { call } => write!(f, "in a forked child: {call}"),
+            Self::AsUser { uid, call, .. } => write!(f, "as user {uid}: {call}"),
             Self::IdleChild => f.write_str("fork"),
             Self::EndChild { pid } => write!(f, "kill({pid}, SIGKILL)"),
             Self::Exit => f.write_str("_exit"),

@@ -3,8 +3,10 @@
 
 mod data;
 mod env;
+mod error;
 mod lock;
 mod name;
+mod perm;
 mod see;
 mod sync;
 mod tools;
@@ -14,10 +16,13 @@ use crate::check::Check;
 /// Every table.
 pub(crate) const TABLES: &[&[Check]] = &[
     env::CHECKS,
+    error::CHECKS,
+    perm::CHECKS,
     name::CHECKS,
     lock::CHECKS,
     data::CHECKS,
     sync::CHECKS,
+    perm::SHARED,
     see::CHECKS,
     name::SHARED,
     data::SHARED,

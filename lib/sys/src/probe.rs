@@ -126,6 +126,20 @@ pub fn idle_child() -> Result<u32, Refusal> {
     }
 }
 
+/// Makes this process another user's for good, with these groups and no others. For a child that then
+/// makes one call.
+///
+/// # Errors
+///
+/// What the system says: `EPERM` if this process is not the superuser's.
+pub fn become_user(uid: u32, gid: u32, groups: &[u32]) -> Result<(), Refusal> {
+    use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
+    let groups: Vec<_> = groups.iter().copied().map(Gid::from_raw).collect();
+    setgroups(&groups).map_err(raw)?;
+    setgid(Gid::from_raw(gid)).map_err(raw)?;
+    setuid(Uid::from_raw(uid)).map_err(raw)
+}
+
 /// Waits for a child of this process to be gone; call it after killing it.
 pub fn reap(pid: u32) {
     if let Ok(pid) = i32::try_from(pid) {

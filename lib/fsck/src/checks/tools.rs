@@ -277,6 +277,10 @@ pub(super) fn fail(summary: impl Into<String>, evidence: Evidence) -> Told {
 
 /// Error numbers of Linux.
 pub(super) mod errno {
+    pub(crate) const EBADF: i32 = 9;
+    pub(crate) const EACCES: i32 = 13;
+    pub(crate) const ENOTDIR: i32 = 20;
+    pub(crate) const EISDIR: i32 = 21;
     pub(crate) const EPERM: i32 = 1;
     pub(crate) const ENOENT: i32 = 2;
     pub(crate) const EEXIST: i32 = 17;
