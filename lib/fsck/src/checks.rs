@@ -26,6 +26,7 @@ pub(crate) const TABLES: &[&[Check]] = &[
     see::CHECKS,
     name::SHARED,
     data::SHARED,
+    see::LOCKED,
 ];
 
 #[cfg(test)]

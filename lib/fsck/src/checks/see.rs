@@ -44,26 +44,6 @@ pub(super) const CHECKS: &[Check] = &[
         names::create,
     ),
     row(
-        "see.cached-negative",
-        (
-            "a file is seen though it was looked for before it was there",
-            "One host looks for a file in vain and lists its directory, the other one makes it; the first looks again until it is there.",
-        ),
-        ("A standby instance looks again and again for what the active one makes.", CACHES),
-        &["see.create"],
-        names::cached_negative,
-    ),
-    row(
-        "see.list",
-        (
-            "the other host lists all new files",
-            "One host makes 60 files in a directory; the other one lists it until they are there.",
-        ),
-        (TAKEOVER, CACHES),
-        &["see.create"],
-        names::listed,
-    ),
-    row(
         "see.unlink",
         (
             "the other host no longer finds a removed file",
@@ -72,6 +52,36 @@ pub(super) const CHECKS: &[Check] = &[
         ("Files that are no longer there must not be read as if they were.", CACHES),
         &["see.create"],
         names::unlinked,
+    ),
+    row(
+        "see.mkdir",
+        (
+            "the other host sees new and removed directories",
+            "One host makes a directory with a file in it, and removes both; the other one opens the file until it is there, and until it is gone.",
+        ),
+        (TAKEOVER, CACHES),
+        &["see.create", "see.unlink"],
+        names::directory,
+    ),
+    row(
+        "see.list",
+        (
+            "the other host lists all new files",
+            "One host makes 60 files in a directory; the other one lists it until they are there.",
+        ),
+        (TAKEOVER, CACHES),
+        &["see.mkdir"],
+        names::listed,
+    ),
+    row(
+        "see.cached-negative",
+        (
+            "a file is seen though it was looked for before it was there",
+            "One host looks for a file in vain and lists its directory, the other one makes it; the first looks again until it is there.",
+        ),
+        ("A standby instance looks again and again for what the active one makes.", CACHES),
+        &["see.list"],
+        names::cached_negative,
     ),
     row(
         "see.rename",
@@ -95,16 +105,6 @@ pub(super) const CHECKS: &[Check] = &[
         ),
         &["see.create"],
         names::replaced,
-    ),
-    row(
-        "see.mkdir",
-        (
-            "the other host sees new and removed directories",
-            "One host makes a directory with a file in it, and removes both; the other one opens the file until it is there, and until it is gone.",
-        ),
-        (TAKEOVER, CACHES),
-        &["see.create", "see.unlink"],
-        names::directory,
     ),
     row(
         "see.link",
@@ -172,6 +172,10 @@ pub(super) const CHECKS: &[Check] = &[
         &["see.size"],
         content::truncate,
     ),
+];
+
+/// What needs that locks guard data at all.
+pub(super) const LOCKED: &[Check] = &[
     row(
         "see.write-open",
         (
@@ -179,7 +183,7 @@ pub(super) const CHECKS: &[Check] = &[
             "One host keeps a file open that it has read; the other one overwrites it under a lock, and the first reads it with and without a lock.",
         ),
         ("Without a lock nobody promises that; with one, instances rely on it.", COHERENT),
-        &["lock.exclusive", "see.write"],
+        &["data.under-lock"],
         content::write_open,
     ),
     row(
@@ -189,7 +193,7 @@ pub(super) const CHECKS: &[Check] = &[
             "One host holds a lock, overwrites another file that the other host has read, makes it longer, closes it and gives the lock back; the other one takes the lock, opens the file and reads it at once.",
         ),
         ("This is a takeover: the lock of one file guards the data in others.", COHERENT),
-        &["lock.exclusive", "see.write", "see.size"],
+        &["data.under-lock"],
         content::after_lock,
     ),
     Check {
@@ -204,7 +208,7 @@ pub(super) const CHECKS: &[Check] = &[
                 "Network file systems do not promise that; who needs it, as error logs do, uses a file for each host.",
                 "Nothing needs to be changed.",
             ),
-            &["lock.exclusive", "see.append"],
+            &["data.under-lock"],
             content::append_unlocked,
         )
     },

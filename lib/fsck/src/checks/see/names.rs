@@ -1,5 +1,7 @@
 //! Names that the other host sees.
 
+use std::time::Duration;
+
 use miqm_sys::probe::How;
 
 use super::super::tools::errno::{ENOENT, NOT_THERE};
@@ -57,8 +59,7 @@ pub(super) fn create(stage: &Stage) -> Result<Told, Trouble> {
 pub(super) fn cached_negative(stage: &Stage) -> Result<Told, Trouble> {
     let (mut one, mut two) = stage.pair()?;
     let name = stage.name("see-late");
-    // Longer than directories are commonly cached.
-    let limit = stage.limits().change.saturating_mul(3) / 2;
+    let limit = patience(stage);
     all(&mut two, vec![stat(&name), open(1, &name, How::RO), list(stage.folder())])?;
     make_file(&mut one, 0, &name, 1, BYTES)?;
     must_all(&mut one, vec![Call::Fsync { fd: 0 }, Call::Close { fd: 0 }])?;
@@ -77,6 +78,11 @@ pub(super) fn cached_negative(stage: &Stage) -> Result<Told, Trouble> {
 }
 
 const FILES: u32 = 60;
+
+/// How long it is waited for what was cached of a directory: longer than that is cached commonly.
+fn patience(stage: &Stage) -> Duration {
+    stage.limits().change.saturating_mul(3) / 2
+}
 
 pub(super) fn listed(stage: &Stage) -> Result<Told, Trouble> {
     let (mut one, mut two) = stage.pair()?;
@@ -104,7 +110,8 @@ pub(super) fn listed(stage: &Stage) -> Result<Told, Trouble> {
     clear(&mut one, (0..FILES).map(|number| format!("{prefix}{number}")))?;
     new.never = "The other host goes on listing files that were removed.";
     let gone = Want::NoName(format!("file-{}", FILES / 2));
-    if let Some(told) = new.wait((stage, &mut two), &dir, calls(), gone)? {
+    let limit = patience(stage);
+    if let Some(told) = new.wait_within(limit, &mut two, &dir, calls(), gone)? {
         return Ok(told);
     }
     Ok(new.told(stage))
