@@ -332,7 +332,7 @@ fn verdict_sentence(report: &Report) -> String {
     part(count(Verdict::NotApplicable), "not applicable");
     let counts = if parts.is_empty() { "no check was made".to_owned() } else { parts.join(", ") };
     let start = match report.outcome {
-        Outcome::Passed => format!("The tests of {directory} completed successfully"),
+        Outcome::Passed => format!("Everything that was asked of {directory} holds"),
         Outcome::Failed => format!("{directory} must not carry a queue manager as it is"),
         Outcome::NotTested => {
             format!("Nothing failed on {directory}, but not all that was asked could be tested")

@@ -140,7 +140,8 @@ fn tail(report: &Report) -> String {
             ("user", &host.user),
             ("kernel", &host.kernel),
         ] {
-            _ = write!(text, " {name}={}", word(value));
+            // A user is "mqm (990)".
+            _ = write!(text, " {name}={}", word(&value.replace(" (", "(")));
         }
         text.push('\n');
     }
