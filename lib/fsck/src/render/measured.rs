@@ -12,6 +12,8 @@ pub(super) struct Measured<'a> {
     pub(super) name: &'a str,
     /// Where, or from where to where; may be empty.
     pub(super) place: &'a str,
+    /// Whether there is one host only, so that the place says nothing.
+    one_host: bool,
     /// In ascending order, at least one, none of them negative or infinite.
     pub(super) seconds: Vec<f64>,
 }
@@ -33,16 +35,21 @@ impl Measured<'_> {
         self.quantile(1.0)
     }
 
-    /// Name and place.
+    /// Name, and the place if there are several.
     pub(super) fn label(&self) -> String {
         let name = super::clean(self.name);
-        if self.place.is_empty() { name } else { format!("{name}, {}", super::clean(self.place)) }
+        if self.place.is_empty() || self.one_host {
+            name
+        } else {
+            format!("{name}, {}", super::clean(self.place))
+        }
     }
 }
 
 /// Everything that a run measured: of each kind in the order of its first measurement, the places of
 /// one kind together.
 pub(super) fn measured(report: &Report) -> Vec<Measured<'_>> {
+    let one_host = report.hosts.len() < 2;
     let mut all: Vec<Measured<'_>> = Vec::new();
     for found in &report.findings {
         let group = group_of(&found.check);
@@ -59,7 +66,7 @@ pub(super) fn measured(report: &Report) -> Vec<Measured<'_>> {
                 all[at].seconds.append(&mut seconds);
             } else {
                 let at = all.iter().rposition(same_kind).map_or(all.len(), |last| last + 1);
-                all.insert(at, Measured { group, name, place, seconds });
+                all.insert(at, Measured { group, name, place, one_host, seconds });
             }
         }
     }

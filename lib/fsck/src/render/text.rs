@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::measured::measured;
+use super::measured::{Measured, measured};
 use super::wrap::{pad, pad_left, wrap};
 use super::{
     Layout, Paint, clean, culprits, duration, evidence_line, group_of, group_words, groups,
@@ -222,12 +222,21 @@ fn table(text: &mut String, report: &Report, layout: &Layout) {
     }
 }
 
+/// Below so many values, all of them short, one host's times are not worth a line.
+const VALUES_MIN: usize = 10;
+/// What is short, in seconds.
+const SHORT: f64 = 0.1;
+
 fn times(text: &mut String, report: &Report, layout: &Layout) {
-    let all = measured(report);
+    let one_host = report.hosts.len() < 2;
+    let mut all = measured(report);
+    if one_host && !layout.verbose {
+        all.retain(|one| one.seconds.len() >= VALUES_MIN || one.max() >= SHORT);
+    }
     if all.is_empty() {
         return;
     }
-    let labels: Vec<_> = all.iter().map(super::measured::Measured::label).collect();
+    let labels: Vec<_> = all.iter().map(Measured::label).collect();
     let widest = labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
     // The numbers take 37 columns.
     let room = layout.columns.unwrap_or(80).saturating_sub(39).clamp(16, 60);

@@ -114,15 +114,18 @@ pub(super) fn strips(name: &str, rows: &[&Measured<'_>]) -> String {
 fn strip(svg: &mut String, axis: &Axis, row: &Measured<'_>, at: usize) {
     let (top, colour) = (count(at) * ROW + 6.0, at % CURVES_MAX);
     let middle = top + 30.0;
+    let longest = duration(row.max());
+    let numbers = match row.seconds.len() {
+        1 => longest,
+        _ => format!("median {}, longest {longest}", duration(row.quantile(0.5))),
+    };
     _ = writeln!(
         svg,
         "<text x=\"{LEFT}\" y=\"{:.1}\">{}</text>\
-         <text class=\"quiet\" x=\"{RIGHT}\" y=\"{:.1}\" text-anchor=\"end\">median {}, longest {}</text>",
+         <text class=\"quiet\" x=\"{RIGHT}\" y=\"{:.1}\" text-anchor=\"end\">{numbers}</text>",
         top + 12.0,
         text(&shortened(&row.label())),
-        top + 12.0,
-        duration(row.quantile(0.5)),
-        duration(row.max())
+        top + 12.0
     );
     // All, or evenly spread ones of the sorted values with the last among them.
     let (all, step) = (row.seconds.len(), row.seconds.len().div_ceil(DOTS_MAX));
