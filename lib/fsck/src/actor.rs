@@ -14,6 +14,7 @@ use miqm_sys::worker::{receive, send};
 use miqm_sys::{fs, proc, user};
 
 use crate::call::{BYTES_MAX, Call, Reply, Value};
+use crate::integrity::task::Task;
 
 /// The longest message to an actor or from one, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
@@ -46,6 +47,7 @@ pub(crate) struct Body {
     held: Option<LockedFile>,
     /// The processes that it made and that were not ended yet. It ends no others, whoever asks.
     children: Vec<u32>,
+    integrity: Task,
 }
 
 /// Serves calls on the directory at `path` until the other end closes; the code to end with.
@@ -85,7 +87,14 @@ impl Makes for Body {
 impl Body {
     pub(crate) fn new(path: &Path) -> Self {
         let slots = (0..=burst::SCRATCH).map(|_| None).collect();
-        Self { path: path.to_owned(), dir: None, slots, held: None, children: Vec::new() }
+        Self {
+            path: path.to_owned(),
+            dir: None,
+            slots,
+            held: None,
+            children: Vec::new(),
+            integrity: Task::default(),
+        }
     }
 
     fn dir(&mut self) -> Result<&Dir, i32> {
@@ -129,6 +138,9 @@ impl Body {
                 probe::test_lock(self.fd(*fd)?, *family, *kind, *range).map(Value::Lock)
             }
             Call::Burst(many) => burst(self, many),
+            Call::Integrity(step) => {
+                Ok(Value::Integrity(Box::new(self.integrity.step(&self.path, step))))
+            }
             Call::InChild { call } => self.in_child(None, call),
             Call::AsUser { uid, gid, groups, call } => {
                 self.in_child(Some((*uid, *gid, groups.as_slice())), call)

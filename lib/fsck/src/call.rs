@@ -188,6 +188,8 @@ pub enum Call {
     LetGo,
     /// Many operations at once.
     Burst(Burst),
+    /// A step of the integrity test: answers [`Value::Integrity`].
+    Integrity(Box<crate::integrity::Step>),
 }
 
 /// Work of many operations that an actor does by itself.
@@ -358,6 +360,8 @@ pub enum Value {
     },
     /// The files that were made.
     Won(Vec<u32>),
+    /// How far the integrity test is.
+    Integrity(Box<crate::integrity::Progress>),
     /// The end of [`Burst::Watch`].
     Watched {
         /// How often each text was seen.
@@ -478,6 +482,7 @@ impl fmt::Display for Call {
             Self::Reassert => f.write_str("assert the lock anew as an instance does"),
             Self::LetGo => f.write_str("let the lock go as an instance does"),
             Self::Burst(burst) => burst.fmt(f),
+            Self::Integrity(step) => f.write_str(step.words()),
         }
     }
 }

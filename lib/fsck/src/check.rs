@@ -6,7 +6,7 @@ use crate::stage::{Stage, Trouble};
 
 /// In which phases a check runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Runs(u8);
+pub struct Runs(u16);
 
 impl Runs {
     /// On one host, always: it takes a few milliseconds on local storage.
@@ -21,10 +21,18 @@ impl Runs {
     pub const LONG: Self = Self(16);
 
     /// Where nothing is to be written: what is mounted, and how.
-    pub const ENVIRONMENT: Self = Self(16);
+    pub const ENVIRONMENT: Self = Self(32);
     /// What it finds does not change during a run: it is not made again in a later phase with hosts of
     /// which it has been made.
-    pub const ONCE: Self = Self(32);
+    pub const ONCE: Self = Self(64);
+    /// When the files of the integrity test are formatted, with `-f`.
+    pub const FORMAT: Self = Self(128);
+    /// When pages are appended, with `-a`.
+    pub const APPEND: Self = Self(256);
+    /// When they are verified, with `-i`.
+    pub const VERIFY: Self = Self(512);
+    /// When a failure was injected, with `--golive`.
+    pub const FAILURE: Self = Self(1024);
 
     /// In the phases of either.
     #[must_use]
@@ -46,7 +54,10 @@ impl Runs {
             Phase::Concurrent => Self::CONCURRENT,
             Phase::Waiting => Self::WAITING,
             Phase::Long => Self::LONG,
-            _ => return false,
+            Phase::Format => Self::FORMAT,
+            Phase::Append => Self::APPEND,
+            Phase::Verify => Self::VERIFY,
+            Phase::Failure => Self::FAILURE,
         };
         self.0 & bit.0 != 0
     }

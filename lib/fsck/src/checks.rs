@@ -4,6 +4,7 @@
 mod data;
 mod env;
 mod error;
+mod integrity;
 mod lock;
 mod name;
 mod perm;
@@ -27,6 +28,7 @@ pub(crate) const TABLES: &[&[Check]] = &[
     name::SHARED,
     data::SHARED,
     see::LOCKED,
+    integrity::CHECKS,
 ];
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub mod checks;
 pub mod facts;
 pub mod finding;
 pub mod host;
+pub mod integrity;
 pub mod pair;
 mod post;
 pub mod render;

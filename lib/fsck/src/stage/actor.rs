@@ -67,9 +67,22 @@ impl Actor {
     ///
     /// If the host is lost, the actor has died, or the run was asked to end.
     pub fn finish(&mut self, limit: Duration) -> Result<Option<Reply>, Trouble> {
+        self.await_reply(limit, true)
+    }
+
+    /// As [`Actor::finish`], also if the run was asked to end: to end something in order.
+    ///
+    /// # Errors
+    ///
+    /// If the host is lost, or the actor has died.
+    pub fn settle(&mut self, limit: Duration) -> Result<Option<Reply>, Trouble> {
+        self.await_reply(limit, false)
+    }
+
+    fn await_reply(&mut self, limit: Duration, heed: bool) -> Result<Option<Reply>, Trouble> {
         let until = BootInstant::now().saturating_add(limit);
         loop {
-            if self.shared.asked() {
+            if heed && self.shared.asked() {
                 return Err(Trouble::Asked);
             }
             let over = until.left().is_zero();

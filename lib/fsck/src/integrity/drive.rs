@@ -1,0 +1,531 @@
+//! Directing the jobs of the integrity test from outside the storage.
+
+use std::time::Duration;
+
+use miqm_sys::clock::BootInstant;
+
+use super::job::{Job, Known, Problem, Progress, Step};
+use super::judge;
+use super::survey::{Survey, Takeover};
+use super::witness::Witness;
+use crate::call::{Call, Value};
+use crate::finding::{Finding, Series};
+use crate::report::Phase;
+use crate::stage::{Actor, Place, Stage, Trouble};
+
+/// How long a step goes on by itself.
+const STEP_MS: u32 = 50;
+/// How long a step of something without acknowledgements goes on.
+const LONG_STEP_MS: u32 = 250;
+/// How often the world is looked at.
+const TICK: Duration = Duration::from_millis(100);
+/// How long an end in order may take.
+const GOODBYE: Duration = Duration::from_secs(3);
+/// Measured values that are kept of one kind.
+const SERIES_MAX: usize = 2000;
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// A storage that does not answer is told after this time, and every such time again.
+    pub tell: Duration,
+    /// After this time without an answer the process that waits is given up.
+    pub stuck: Duration,
+    /// How long a lock is waited for that somebody else holds.
+    pub lock: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            tell: Duration::from_secs(3),
+            stuck: Duration::from_mins(15),
+            lock: Duration::from_hours(1),
+        }
+    }
+}
+
+/// What happens.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Pages have been filled.
+    Formatting {
+        /// So many.
+        done: u64,
+        /// Of so many; fewer than asked for if all would take too long.
+        pages: u64,
+    },
+    /// Files are being read.
+    Checking {
+        /// Bytes read.
+        done: u64,
+        /// Bytes to read.
+        of: u64,
+    },
+    /// They have been read.
+    Checked(&'a Survey),
+    /// Somebody else holds the lock.
+    Waiting {
+        /// The host that took it last, as far as is known; may be empty.
+        holder: &'a str,
+        /// How long this copy has been waiting.
+        seconds: f64,
+        /// The last sequence that was seen in the storage meanwhile; 0 if none was.
+        seen: u64,
+    },
+    /// The lock was taken.
+    Taken(&'a Takeover),
+    /// Sequences were acknowledged.
+    Appended {
+        /// The last one.
+        sequence: u64,
+        /// How many since the event before.
+        count: u64,
+    },
+    /// The storage does not answer, and has not for so long. Told again and again.
+    Stalled {
+        /// On which host.
+        host: &'a str,
+        /// For how long.
+        seconds: f64,
+    },
+    /// It answers again.
+    Recovered {
+        /// On which host.
+        host: &'a str,
+        /// How long it did not.
+        seconds: f64,
+    },
+    /// It ended.
+    Ended {
+        /// The last sequence that was acknowledged.
+        sequence: u64,
+    },
+}
+
+/// Told what happens.
+pub type On<'a> = &'a mut dyn FnMut(Event<'_>);
+
+/// A time in which the storage did not answer.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Stall {
+    /// The last sequence that had been acknowledged.
+    pub sequence: u64,
+    /// How long.
+    pub seconds: f64,
+}
+
+/// What formatting came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Formatted {
+    /// Names the files: 32 hexadecimal digits.
+    pub run: String,
+    /// The pages of the data file.
+    pub pages: u64,
+    /// The pages that were asked for; more if all would have taken too long.
+    pub asked: u64,
+    /// How long it took.
+    pub seconds: f64,
+    /// Of that, the sync at the end.
+    pub sync_seconds: f64,
+}
+
+/// A job on one place.
+#[derive(Debug)]
+pub(crate) struct Runner {
+    actor: Actor,
+    patience: Patience,
+    began: BootInstant,
+    /// How much of the wait was told.
+    told: Duration,
+    busy: bool,
+    /// The last sequence that was acknowledged.
+    pub(crate) sequence: u64,
+    pub(crate) stalls: Vec<Stall>,
+}
+
+impl Runner {
+    pub(crate) fn new(stage: &Stage, place: Place, patience: Patience) -> Result<Self, Trouble> {
+        let actor = stage.actor(place)?;
+        let (began, told, busy) = (BootInstant::now(), Duration::ZERO, false);
+        Ok(Self { actor, patience, began, told, busy, sequence: 0, stalls: Vec::new() })
+    }
+
+    /// Kills the process, as a crash would.
+    pub(crate) fn kill(&mut self) -> Result<(), Trouble> {
+        self.busy = false;
+        self.actor.kill()
+    }
+
+    /// Begins a step.
+    pub(crate) fn send(&mut self, step: Step) -> Result<(), Trouble> {
+        (self.began, self.told, self.busy) = (BootInstant::now(), Duration::ZERO, true);
+        self.actor.begin(Call::Integrity(Box::new(step)))
+    }
+
+    /// Looks for its end, for `limit` at most.
+    pub(crate) fn poll(
+        &mut self,
+        limit: Duration,
+        on: On<'_>,
+    ) -> Result<Option<Progress>, Trouble> {
+        let reply = self.actor.finish(limit);
+        let reply = self.seen(reply, on)?;
+        let Some(reply) = reply else { return Ok(None) };
+        self.busy = false;
+        let problem = |errno| {
+            let (call, file) = (String::from("job"), String::from("."));
+            Progress::Problem { problem: Problem::Refused { call, file, errno }, sequence: 0 }
+        };
+        let progress = match reply.result {
+            Ok(Value::Integrity(progress)) => *progress,
+            Ok(_) => problem(22),
+            Err(errno) => problem(errno),
+        };
+        match &progress {
+            Progress::Appended { sequence, .. } => self.sequence = *sequence,
+            Progress::Taken(takeover) => self.sequence = takeover.sequence,
+            Progress::Problem { sequence, .. } | Progress::Ended { sequence } => {
+                self.sequence = self.sequence.max(*sequence);
+            }
+            _ => {}
+        }
+        Ok(Some(progress))
+    }
+
+    /// Tells how long it has been waited for.
+    fn seen<T>(
+        &mut self,
+        reply: Result<Option<T>, Trouble>,
+        on: On<'_>,
+    ) -> Result<Option<T>, Trouble> {
+        let waited = self.began.elapsed();
+        let seconds = waited.as_secs_f64();
+        let host = self.actor.host_name();
+        match reply {
+            Ok(Some(reply)) => {
+                if !self.told.is_zero() {
+                    on(Event::Recovered { host, seconds });
+                    self.stalls.push(Stall { sequence: self.sequence, seconds });
+                }
+                Ok(Some(reply))
+            }
+            Ok(None) => {
+                if waited >= self.told.saturating_add(self.patience.tell) {
+                    self.told = waited;
+                    on(Event::Stalled { host, seconds });
+                }
+                if waited < self.patience.stuck {
+                    return Ok(None);
+                }
+                let note = format!("no answer within {seconds:.0} s");
+                let evidence = self.actor.evidence().with_note(note).seconds(seconds);
+                self.stalls.push(Stall { sequence: self.sequence, seconds });
+                self.kill()?;
+                Err(Trouble::Stuck(Box::new(evidence)))
+            }
+            Err(trouble) => {
+                if !self.told.is_zero() {
+                    self.stalls.push(Stall { sequence: self.sequence, seconds });
+                }
+                Err(trouble)
+            }
+        }
+    }
+
+    /// Makes a step and waits for its end.
+    pub(crate) fn step(&mut self, step: Step, on: On<'_>) -> Result<Progress, Trouble> {
+        self.send(step)?;
+        loop {
+            if let Some(progress) = self.poll(TICK, on)? {
+                return Ok(progress);
+            }
+        }
+    }
+
+    /// Ends the job in order, also if the run was asked to end; `None` if it does not answer.
+    pub(crate) fn finish(&mut self) -> Result<Option<Progress>, Trouble> {
+        let until = BootInstant::now().saturating_add(GOODBYE);
+        let mut last = None;
+        if self.busy && self.actor.settle(until.left())?.is_none() {
+            self.kill()?;
+            return Ok(None);
+        }
+        self.send(Step::Finish)?;
+        self.busy = false;
+        if let Some(reply) = self.actor.settle(until.left())? {
+            if let Ok(Value::Integrity(progress)) = reply.result {
+                last = Some(*progress);
+            }
+        } else {
+            self.kill()?;
+        }
+        Ok(last)
+    }
+}
+
+/// Formats the files: `-f`. `pages` is a multiple of [`super::PAGES_MIN`], `run` 32 hexadecimal digits.
+///
+/// # Errors
+///
+/// If the storage does not answer, or the run was asked to end. Why it cannot be done otherwise is the
+/// inner error.
+pub fn format(
+    stage: &Stage,
+    (pages, limit): (u64, Duration),
+    run: &str,
+    patience: Patience,
+    on: On<'_>,
+) -> Result<Result<Formatted, Problem>, Trouble> {
+    let mut runner = Runner::new(stage, Place::First, patience)?;
+    let host = stage.host_name(Place::First);
+    let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+    let mut step = Step::Begin(Job::Format { pages, run: run.to_owned(), limit_ms, host });
+    loop {
+        match runner.step(step, on)? {
+            Progress::Formatting { done, pages } => on(Event::Formatting { done, pages }),
+            Progress::Formatted { pages, asked, seconds, sync_seconds } => {
+                on(Event::Formatting { done: pages, pages });
+                let run = run.to_owned();
+                return Ok(Ok(Formatted { run, pages, asked, seconds, sync_seconds }));
+            }
+            Progress::Problem { problem, .. } => return Ok(Err(problem)),
+            _ => {}
+        }
+        step = Step::Go { ms: LONG_STEP_MS, known: None };
+    }
+}
+
+/// Verifies the files: `-i`. `known` is what a witness knows.
+///
+/// # Errors
+///
+/// As [`format`].
+pub fn verify(
+    stage: &Stage,
+    place: Place,
+    known: Option<Known>,
+    patience: Patience,
+    on: On<'_>,
+) -> Result<Result<Survey, Problem>, Trouble> {
+    let mut runner = Runner::new(stage, place, patience)?;
+    let mut step = Step::Begin(Job::Verify { known });
+    let until = BootInstant::now().saturating_add(patience.lock);
+    loop {
+        match runner.step(step, on)? {
+            Progress::Checking { done, of } => on(Event::Checking { done, of }),
+            Progress::Checked(survey) => {
+                on(Event::Checked(&survey));
+                return Ok(Ok(*survey));
+            }
+            Progress::Problem { problem, .. } => return Ok(Err(problem)),
+            _ => {}
+        }
+        if until.left().is_zero() {
+            return Err(Trouble::Asked);
+        }
+        step = Step::Go { ms: LONG_STEP_MS, known: None };
+    }
+}
+
+/// What verification found, as findings of the report.
+pub fn verify_findings(
+    verified: &Result<Survey, Problem>,
+    phase: Phase,
+    hosts: &[String],
+) -> Vec<Finding> {
+    let told = match verified {
+        Ok(survey) => judge::of_survey(survey),
+        Err(problem) => judge::of_problem(problem).into_iter().collect(),
+    };
+    judge::findings(told, phase, hosts)
+}
+
+/// Removes the files of the test, for `-x`; their names.
+///
+/// # Errors
+///
+/// As [`format`]. The inner error may be that a file of that name was made by something else.
+pub fn remove(
+    stage: &Stage,
+    patience: Patience,
+    on: On<'_>,
+) -> Result<Result<Vec<String>, Problem>, Trouble> {
+    let mut runner = Runner::new(stage, Place::First, patience)?;
+    Ok(match runner.step(Step::Begin(Job::Remove), on)? {
+        Progress::Removed(names) => Ok(names),
+        Progress::Problem { problem, .. } => Err(problem),
+        _ => Err(Problem::Nothing),
+    })
+}
+
+/// How to append.
+#[derive(Debug, Default)]
+pub struct Options<'a> {
+    /// When to end; never by itself if `None`.
+    pub duration: Option<Duration>,
+    /// What a witness knows to begin with, other than `witness`.
+    pub known: Option<Known>,
+    /// Is told every acknowledged sequence.
+    pub witness: Option<&'a mut Witness>,
+    /// How long things may take.
+    pub patience: Patience,
+}
+
+/// What appending came to.
+#[derive(Debug, Default)]
+pub struct Appended {
+    /// What was found before; `None` if it did not come to that.
+    pub survey: Option<Survey>,
+    /// How the lock was taken; `None` if it was not.
+    pub takeover: Option<Takeover>,
+    /// How long the lock was waited for, in seconds.
+    pub waited: f64,
+    /// The last sequence that was acknowledged.
+    pub sequence: u64,
+    /// How many were appended.
+    pub count: u64,
+    /// How long pages were appended, in seconds.
+    pub seconds: f64,
+    /// When the storage did not answer.
+    pub stalls: Vec<Stall>,
+    /// Why it ended, if it did not end in order.
+    pub problem: Option<Problem>,
+    /// How long it took to make something durable.
+    pub series: Vec<Series>,
+}
+
+impl Appended {
+    /// What it came to, as findings of the report.
+    pub fn findings(&self, hosts: &[String]) -> Vec<Finding> {
+        judge::findings(judge::of_appended(self), Phase::Append, hosts)
+    }
+
+    pub(crate) fn measure(&mut self, samples: &[super::job::Sample]) {
+        for sample in samples {
+            let name = sample.method.words();
+            let at = self.series.iter().position(|series| series.name == name);
+            let at = at.unwrap_or_else(|| {
+                let (name, place, seconds) = (name.to_owned(), String::new(), Vec::new());
+                self.series.push(Series { name, place, seconds });
+                self.series.len() - 1
+            });
+            let seconds = &mut self.series[at].seconds;
+            if seconds.len() >= SERIES_MAX {
+                // Every second one is forgotten, so that what is kept is of all of the time.
+                let mut keep = false;
+                seconds.retain(|_| {
+                    keep = !keep;
+                    keep
+                });
+            }
+            seconds.push(sample.seconds);
+        }
+    }
+}
+
+/// Waits for the lock, verifies and appends: `-a`. `stop` tells when to end in order. An end that was asked
+/// for by a signal is in order, too.
+///
+/// # Errors
+///
+/// If the storage does not answer in time, or the host is lost. That the lock was lost is no error, but
+/// [`Appended::problem`].
+pub fn append(
+    stage: &Stage,
+    place: Place,
+    mut options: Options<'_>,
+    stop: &mut dyn FnMut() -> bool,
+    on: On<'_>,
+) -> Result<Appended, Trouble> {
+    let mut runner = Runner::new(stage, place, options.patience)?;
+    let mut appended = Appended::default();
+    let from_file = options.witness.as_deref().and_then(Witness::known);
+    let known = options.known.clone().or(from_file);
+    let host = stage.host_name(place);
+    let began = BootInstant::now();
+    let mut writing = None;
+    runner.send(Step::Begin(Job::Append { host, known }))?;
+    loop {
+        let progress = match runner.poll(TICK, on) {
+            Err(Trouble::Asked) => break,
+            progress => progress?,
+        };
+        appended.stalls.clone_from(&runner.stalls);
+        if stop() || over(began, writing, &options) {
+            break;
+        }
+        let Some(progress) = progress else { continue };
+        match progress {
+            Progress::Waiting { holder, seen } => {
+                let seconds = began.elapsed().as_secs_f64();
+                on(Event::Waiting { holder: &holder, seconds, seen });
+            }
+            Progress::Checking { done, of } => {
+                if of == 0 {
+                    appended.waited = began.elapsed().as_secs_f64();
+                } else {
+                    on(Event::Checking { done, of });
+                }
+            }
+            Progress::Checked(survey) => {
+                on(Event::Checked(&survey));
+                appended.survey = Some(*survey);
+            }
+            Progress::Taken(takeover) => {
+                on(Event::Taken(&takeover));
+                tell(&mut options, &takeover, takeover.sequence);
+                appended.sequence = takeover.sequence;
+                appended.takeover = Some(*takeover);
+                writing = Some(BootInstant::now());
+            }
+            Progress::Appended { sequence, count, samples } => {
+                appended.sequence = sequence;
+                appended.count += count;
+                appended.measure(&samples);
+                if let Some(takeover) = &appended.takeover {
+                    tell(&mut options, takeover, sequence);
+                }
+                on(Event::Appended { sequence, count });
+            }
+            Progress::Problem { problem, sequence } => {
+                appended.sequence = appended.sequence.max(sequence);
+                appended.problem = Some(problem);
+                if let Some(takeover) = &appended.takeover {
+                    tell(&mut options, takeover, appended.sequence);
+                }
+                break;
+            }
+            _ => {}
+        }
+        runner.send(Step::Go { ms: STEP_MS, known: None })?;
+    }
+    appended.seconds = writing.map_or(0.0, |writing| writing.elapsed().as_secs_f64());
+    if appended.problem.is_none()
+        && let Some(Progress::Ended { sequence }) = runner.finish()?
+    {
+        appended.sequence = appended.sequence.max(sequence);
+    }
+    appended.stalls.clone_from(&runner.stalls);
+    on(Event::Ended { sequence: appended.sequence });
+    Ok(appended)
+}
+
+/// Whether the time to append, or to wait for the lock, has passed.
+fn over(began: BootInstant, writing: Option<BootInstant>, options: &Options<'_>) -> bool {
+    match (writing, options.duration) {
+        (Some(writing), Some(duration)) => writing.elapsed() >= duration,
+        (Some(_), None) => false,
+        (None, _) => began.elapsed() >= options.patience.lock,
+    }
+}
+
+/// A witness that cannot be told is left behind; what it knows stays true.
+fn tell(options: &mut Options<'_>, takeover: &Takeover, sequence: u64) {
+    if let Some(witness) = options.witness.as_deref_mut()
+        && sequence > 0
+        && witness.tell(&takeover.run, takeover.epoch, sequence).is_err()
+    {
+        options.witness = None;
+    }
+}
