@@ -162,6 +162,7 @@ fn group_words(check: &str) -> &str {
         "data" => "data",
         "sync" => "durability",
         "see" => "visibility",
+        "int" => "integrity",
         other => other,
     }
 }

@@ -14,14 +14,23 @@ fn phases(check: &Check) -> impl Iterator<Item = Phase> {
     PHASES.iter().copied().filter(|phase| check.runs.in_phase(*phase))
 }
 
-/// When a check runs, as letters: `1` basic, `A` all on one host, `c` and `w` on two hosts.
+/// When a check runs, as letters; [`LEGEND`] says what they mean.
 fn letters(check: &Check) -> String {
-    let letter = |phase: Phase, letter: char| if check.runs.in_phase(phase) { letter } else { '-' };
-    [(Phase::Basic, '1'), (Phase::All, 'A'), (Phase::Concurrent, 'c'), (Phase::Waiting, 'w')]
-        .into_iter()
-        .map(|(phase, mark)| letter(phase, mark))
-        .collect()
+    use Phase::{All, Append, Basic, Concurrent, Failure, Format, Long, Verify, Waiting};
+    let marks: [(char, &[Phase]); 6] = [
+        ('1', &[Basic]),
+        ('A', &[All]),
+        ('L', &[Long]),
+        ('c', &[Concurrent]),
+        ('w', &[Waiting]),
+        ('i', &[Format, Append, Verify, Failure]),
+    ];
+    let runs = |phases: &[Phase]| phases.iter().any(|phase| check.runs.in_phase(*phase));
+    marks.into_iter().map(|(mark, phases)| if runs(phases) { mark } else { '-' }).collect()
 }
+
+const LEGEND: &str = "1: with no option. A: with --all. L: with --long. c: with -c, on two hosts. w: with \
+    -w, on two hosts. i: in the integrity test. --explain ID tells all about one.";
 
 /// Every check: id, when it runs, what it asserts. A line each.
 pub fn check_list(layout: &Layout) -> String {
@@ -30,13 +39,11 @@ pub fn check_list(layout: &Layout) -> String {
     for check in check::all() {
         let id = layout.style.paint(Paint::Strong, check.id);
         let first = format!("{}  {}  ", pad(&id, columns), letters(check));
-        wrap(&mut text, layout.columns, &first, columns + 8, check.title);
+        wrap(&mut text, layout.columns, &first, columns + 10, check.title);
     }
     if layout.columns.is_some() {
-        let legend = "1: with no option. A: with --all. c: with -c, on two hosts. w: with -w, on two \
-            hosts. --explain ID tells all about one.";
         text.push('\n');
-        wrap(&mut text, layout.columns, "", 0, legend);
+        wrap(&mut text, layout.columns, "", 0, LEGEND);
     }
     text
 }
