@@ -1,6 +1,7 @@
 //! Each command for itself.
 
 mod addmqinf;
+mod amqmfsck;
 mod crtmqm;
 mod dltmqm;
 mod dmpmqlog;

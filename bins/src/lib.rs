@@ -23,6 +23,7 @@ macro_rules! commands {
 
 commands! {
     addmqinf::Addmqinf,
+    amqmfsck::Amqmfsck,
     crtmqm::Crtmqm,
     dltmqm::Dltmqm,
     dmpmqlog::Dmpmqlog,

@@ -6,7 +6,7 @@
 //! ([`as_typed`]). Options with longer names (`--json`, `--deadline`) keep their two dashes.
 //!
 //! Accepted are `-lc`, `-lf 128`, `-lf128`, `-lf=128`, `-p 1414`, `-p1414`, and switches of one letter
-//! that are combined, as in `-is`. The value of an option is the next argument whatever it looks
+//! that are combined, as in `-is`. Three short words (`--all`, `--ssh`, `--yes`) are typed with two. The value of an option is the next argument whatever it looks
 //! like, even if it begins with a dash. After `--` everything is an argument.
 
 use std::ffi::{OsStr, OsString};
@@ -27,9 +27,12 @@ pub struct Refused {
 /// The longest name that is typed with a single dash, in bytes.
 const SINGLE_DASH_MAX: usize = 3;
 
+/// Names as short as that which keep two dashes all the same: they are words, and ours.
+const WORDS: &[&str] = &["all", "ssh", "yes"];
+
 /// Whether a declared long option is typed with a single dash.
 pub fn is_single_dash(name: &str) -> bool {
-    (2..=SINGLE_DASH_MAX).contains(&name.len())
+    (2..=SINGLE_DASH_MAX).contains(&name.len()) && !WORDS.contains(&name)
 }
 
 fn takes_value(arg: &Arg) -> bool {
@@ -125,7 +128,8 @@ fn single_dash(
     // The longest name wins: `-lla` is not `-ll` with the value `a`, `-tp` is not `-t` with `p`.
     for len in (2..=SINGLE_DASH_MAX.min(body.len())).rev() {
         let Ok(name) = std::str::from_utf8(&body[..len]) else { continue };
-        let Some(found) = find_long(command, name) else { continue };
+        let found = find_long(command, name).filter(|_| is_single_dash(name));
+        let Some(found) = found else { continue };
         let rest = &body[len..];
         let long = format!("--{name}");
         match (takes_value(found), rest) {

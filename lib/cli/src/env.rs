@@ -11,6 +11,7 @@ use crate::{Exit, Failure};
 
 /// Where things are on this host, and how the host is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about this process")]
 pub struct Env {
     /// `MIQM_PREFIX`: the machine-wide directory. Its owner is the owner of the installation; if it
     /// is missing, that is the user [`Env::OWNER_USER`] for [`Env::PREFIX`] and its maker elsewhere.
@@ -34,6 +35,10 @@ pub struct Env {
     pub journal: bool,
     /// Whether standard error is a terminal, where progress may be drawn.
     pub terminal: bool,
+    /// The columns of standard output if that is a terminal.
+    pub columns: Option<u16>,
+    /// Whether standard output is a terminal and `NO_COLOR` is not set: then text may have colours.
+    pub colour: bool,
 }
 
 impl Env {
@@ -57,6 +62,10 @@ impl Env {
         #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
         let mut env = Self::from_variables(&|name| std::env::var_os(name))?;
         env.terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+        if std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+            env.columns = Some(miqm_sys::proc::stdout_columns().unwrap_or(80));
+        }
+        env.colour &= env.columns.is_some();
         Ok(env)
     }
 
@@ -96,6 +105,8 @@ impl Env {
             deadline: Duration::from_secs(Self::DEADLINE_SECONDS),
             journal: prefix == Path::new(Self::PREFIX) || get("JOURNAL_STREAM").is_some(),
             terminal: false,
+            columns: None,
+            colour: get("NO_COLOR").is_none(),
             prefix,
             mqs_ini,
             severity_letter,

@@ -72,6 +72,7 @@ exits! {
     ReplicaStarted = 94 "A replica was started.";
     Fenced = 96 "The instance ended itself, because it could not prove its hold on the storage any more.";
     StorageFailed = 97 "The instance ended itself after an input or output error on its storage.";
+    CheckFailed = 98 "A property that was checked does not hold.";
     SampleUsage = 99 "A required argument of the sample program is missing.";
     LogLocation = 100 "The location of the log is not valid.";
     NoTransactions = 102 "No transactions were found.";

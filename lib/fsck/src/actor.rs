@@ -54,6 +54,8 @@ pub(crate) struct Body {
 pub fn serve(path: &Path, mut stream: impl std::io::Read + std::io::Write) -> u8 {
     // Both affect only how exact an answer is, so their failure ends nothing.
     let _ = probe::let_usr1_interrupt();
+    // A key at the terminal tells all processes at once; it is the conductor that ends the others.
+    drop(miqm_sys::signal::ignore_endings());
     proc::set_umask(0);
     let mut body = Body::new(path);
     loop {

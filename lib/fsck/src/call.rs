@@ -192,6 +192,48 @@ pub enum Call {
     Integrity(Box<crate::integrity::Step>),
 }
 
+impl Call {
+    /// Tells every name that it may make.
+    pub fn makes(&self, tell: &mut dyn FnMut(&str)) {
+        match self {
+            Self::Open { name, how, .. } if how.create => tell(name),
+            Self::Rename { to, .. } | Self::Link { to, .. } => tell(to),
+            Self::Symlink { name, .. } | Self::MakeDir { name, .. } => tell(name),
+            Self::InChild { call } => call.makes(tell),
+            Self::Burst(burst) => burst.makes(tell),
+            _ => {}
+        }
+    }
+}
+
+impl Burst {
+    fn makes(&self, tell: &mut dyn FnMut(&str)) {
+        match self {
+            Self::Repeat { call, .. } | Self::Until { call, .. } => call.makes(tell),
+            Self::All { calls } | Self::Chain { calls } => {
+                for call in calls {
+                    call.makes(tell);
+                }
+            }
+            Self::Each { steps } => {
+                for (call, _) in steps {
+                    call.makes(tell);
+                }
+            }
+            Self::Count { guard, .. } => tell(guard),
+            Self::Exclusive { prefix, files } => {
+                for number in 0..*files {
+                    tell(&format!("{prefix}{number}"));
+                }
+            }
+            Self::Watch { .. }
+            | Self::Pour { .. }
+            | Self::Compare { .. }
+            | Self::Records { .. } => {}
+        }
+    }
+}
+
 /// Work of many operations that an actor does by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -18,7 +18,7 @@ impl Runs {
     /// On two hosts, with `-w`.
     pub const WAITING: Self = Self(8);
     /// On one host or two, with `--long`: it takes minutes because something is left alone.
-    pub const LONG: Self = Self(16);
+    pub const LONG: Self = Self(64);
 
     /// Where nothing is to be written: what is mounted, and how.
     pub const ENVIRONMENT: Self = Self(32);

@@ -23,6 +23,7 @@ mod post;
 pub mod render;
 mod report;
 pub mod run;
+pub mod session;
 pub mod stage;
 pub mod stamp;
 pub mod two_hosts;
@@ -33,3 +34,13 @@ pub use check::{Check, Runs};
 pub use finding::{Evidence, Finding, Series, Told, Verdict};
 pub use report::{HostFacts, Outcome, Phase, Report};
 pub use stage::{Actor, Place, Stage, Trouble};
+
+/// The system's words for an error number: "No locks available".
+pub fn errno_text(errno: i32) -> &'static str {
+    miqm_sys::probe::errno_text(errno)
+}
+
+/// What the clock on the wall says.
+pub fn now() -> miqm_types::UtcTime {
+    miqm_sys::clock::utc_now()
+}

@@ -24,6 +24,47 @@ pub enum Event<'a> {
     Found(&'a Finding),
 }
 
+/// Which checks are made.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    /// Their ids; all if it is empty.
+    ids: Vec<&'static str>,
+}
+
+impl Choice {
+    /// These checks, and those that they need; or the id that no check has.
+    ///
+    /// # Errors
+    ///
+    /// The first id that no check has.
+    pub fn of(ids: &[String]) -> Result<Self, String> {
+        let mut choice = Self::default();
+        for id in ids {
+            choice.add(check::of(id).ok_or_else(|| id.clone())?);
+        }
+        Ok(choice)
+    }
+
+    fn add(&mut self, check: &'static Check) {
+        if !self.ids.contains(&check.id) {
+            self.ids.push(check.id);
+            for need in check.needs.iter().filter_map(|id| check::of(id)) {
+                self.add(need);
+            }
+        }
+    }
+
+    /// Whether a check is among them.
+    pub fn has(&self, check: &Check) -> bool {
+        self.ids.is_empty() || self.ids.contains(&check.id)
+    }
+
+    /// Whether one of them is made in a phase.
+    pub fn in_phase(&self, phase: Phase) -> bool {
+        check::all().any(|check| check.runs.in_phase(phase) && self.has(check))
+    }
+}
+
 /// Makes every check of a phase on the stage, and adds what is found to the report. If the run cannot
 /// go on, [`Report::ended_early`] says why, and `false` is returned.
 pub fn phase(
@@ -32,10 +73,21 @@ pub fn phase(
     report: &mut Report,
     on: &mut dyn FnMut(Event<'_>),
 ) -> bool {
+    phase_of(stage, phase, &Choice::default(), report, on)
+}
+
+/// The same with the checks of a choice only.
+pub fn phase_of(
+    stage: &Stage,
+    phase: Phase,
+    choice: &Choice,
+    report: &mut Report,
+    on: &mut dyn FnMut(Event<'_>),
+) -> bool {
     let hosts = hosts_of(stage);
     let due = |check: &&Check| {
         let known = check.runs.is_once() && is_known(check, report, &hosts);
-        check.runs.in_phase(phase) && !known
+        check.runs.in_phase(phase) && choice.has(check) && !known
     };
     let checks: Vec<_> = check::all().filter(due).collect();
     these(&checks, stage, phase, report, on)

@@ -5,6 +5,7 @@ mod actor;
 pub use actor::Actor;
 
 use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -89,6 +90,8 @@ pub(crate) struct Shared {
     trace: RefCell<Option<Trace>>,
     /// Where it is told how far a long check is, if anywhere.
     progress: RefCell<Option<Progress>>,
+    /// The names that calls may have made, to be removed in the end.
+    made: RefCell<BTreeSet<String>>,
     /// Whether the run was asked to end.
     asked: Box<dyn Fn() -> bool>,
 }
@@ -98,6 +101,12 @@ impl Shared {
         if let Some(trace) = self.trace.borrow_mut().as_mut() {
             trace(&line());
         }
+    }
+
+    pub(crate) fn makes(&self, call: &crate::call::Call) {
+        call.makes(&mut |name| {
+            self.made.borrow_mut().insert(name.to_owned());
+        });
     }
 
     pub(crate) fn asked(&self) -> bool {
@@ -137,6 +146,7 @@ impl Stage {
             next_name: 1.into(),
             trace: RefCell::new(None),
             progress: RefCell::new(None),
+            made: RefCell::default(),
             asked: Box::new(asked),
         };
         let second = host.clone();
@@ -182,6 +192,11 @@ impl Stage {
             }
             sleep(time.saturating_sub(passed).min(Duration::from_millis(200)));
         }
+    }
+
+    /// Every name that a call may have made so far, relative to the tested directory.
+    pub fn made(&self) -> BTreeSet<String> {
+        self.shared.made.borrow().clone()
     }
 
     /// Whether the places are two hosts.

@@ -147,6 +147,19 @@ pub fn set_dumpable(dumpable: bool) -> Result<(), IoError> {
     prctl::set_dumpable(dumpable).at(Op::Configure, "the process".as_ref())
 }
 
+/// The columns of the terminal that the standard output is; `None` if it is none, or one that does
+/// not tell.
+pub fn stdout_columns() -> Option<u16> {
+    use nix::libc;
+    use std::os::fd::AsRawFd;
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    let fd = io::stdout().as_raw_fd();
+    #[expect(unsafe_code, reason = "the size of a terminal is asked for by an ioctl")]
+    // SAFETY: the request fills in the structure that it is given, and nothing else.
+    let asked = unsafe { libc::ioctl(fd, libc::TIOCGWINSZ, &mut size) };
+    (asked == 0 && size.ws_col > 0).then_some(size.ws_col)
+}
+
 /// Sets the bits that new files of this process never get; the bits until now.
 pub fn set_umask(bits: u32) -> u32 {
     umask(Mode::from_bits_truncate(bits)).bits()

@@ -109,6 +109,21 @@ impl Drop for Signals {
     }
 }
 
+/// Ignores SIGTERM, SIGINT and SIGHUP from now on: for a process that another one ends.
+///
+/// # Errors
+///
+/// If the kernel refuses.
+pub fn ignore_endings() -> Result<(), IoError> {
+    for (signal_number, _) in CAUGHT {
+        #[expect(unsafe_code, reason = "signal dispositions are the process's")]
+        // SAFETY: the disposition runs no code.
+        let set: Result<SigHandler, Errno> = unsafe { signal(signal_number, SigHandler::SigIgn) };
+        set.map(drop).at(Op::Signal, Path::new("SIGTERM, SIGINT and SIGHUP"))?;
+    }
+    Ok(())
+}
+
 /// Makes a write to a pipe or socket without a reader fail instead of ending the process.
 ///
 /// # Errors

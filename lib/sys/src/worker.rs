@@ -43,7 +43,9 @@ impl Worker {
             return Err(IoError::new(Op::Fork, name, source));
         }
         let (ours, theirs) = UnixStream::pair().at(Op::Pipe, name)?;
-        io::stdout().flush().at(Op::Write, Path::new("the standard output"))?;
+        // For order only: the child ends without writing what is buffered. If nobody reads, whoever
+        // writes next is told.
+        drop(io::stdout().flush());
         let parent = getpid();
         #[expect(unsafe_code, reason = "only a process of its own can be given up when it hangs")]
         // SAFETY: the process has one thread, so the child has all of it, and every lock is free.

@@ -54,9 +54,14 @@ impl Actor {
     ///
     /// If the host is lost.
     pub fn begin(&mut self, call: Call) -> Result<(), Trouble> {
-        debug_assert!(self.pending.is_none(), "{:?} has not been finished", self.pending);
-        self.host.borrow_mut().send(self.id, &call)?;
         self.shared.trace(|| format!("{}[{}] {call} ...", self.name, self.id));
+        self.send(call)
+    }
+
+    fn send(&mut self, call: Call) -> Result<(), Trouble> {
+        debug_assert!(self.pending.is_none(), "{:?} has not been finished", self.pending);
+        self.shared.makes(&call);
+        self.host.borrow_mut().send(self.id, &call)?;
         self.pending = Some(call);
         Ok(())
     }
@@ -151,7 +156,7 @@ impl Actor {
     ///
     /// If it does not come back, the host is lost, or the actor died.
     pub fn call_within(&mut self, call: Call, limit: Duration) -> Result<Reply, Trouble> {
-        self.begin(call)?;
+        self.send(call)?;
         if let Some(reply) = self.finish(limit)? {
             return Ok(reply);
         }

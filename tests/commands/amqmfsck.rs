@@ -1,0 +1,76 @@
+//! `amqmfsck`.
+
+use std::fs;
+
+use crate::support::Machine;
+
+/// The names in a directory.
+fn names(path: &std::path::Path) -> Vec<String> {
+    let entries = fs::read_dir(path).expect("a directory");
+    entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into()).collect()
+}
+
+#[test]
+fn local_storage_passes_and_nothing_is_left() {
+    let machine = Machine::new();
+    for options in ["", "-v", "--all", "--environment"] {
+        let said = machine.run(&format!("amqmfsck {options} [SHARED]")).success();
+        assert!(said.stdout.ends_with("completed successfully.\n"), "{}", said.stdout);
+        assert!(said.stdout.starts_with("TEST ") || options == "-v", "{}", said.stdout);
+    }
+    assert_eq!(names(&machine.shared()), Vec::<String>::new());
+}
+
+#[test]
+fn only_json_is_on_standard_output_if_json_was_asked_for() {
+    let machine = Machine::new();
+    let said = machine.run("amqmfsck --json [SHARED]").success();
+    let report: serde_json::Value = serde_json::from_str(&said.stdout).expect("JSON");
+    assert_eq!(report["outcome"], "passed");
+    assert_eq!(report["hosts"][0]["name"], "host1");
+    for line in ["amqmfsck --list-checks --json", "amqmfsck --json --explain lock.exclusive"] {
+        let said = machine.run(line).success();
+        let list: Vec<serde_json::Value> = serde_json::from_str(&said.stdout).expect("JSON");
+        assert!(list.iter().any(|check| check["id"] == "lock.exclusive"));
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let machine = Machine::new();
+    for line in [
+        "amqmfsck",
+        "amqmfsck -x --all [SHARED]",
+        "amqmfsck -x --environment [SHARED]",
+        "amqmfsck --environment --all [SHARED]",
+        "amqmfsck --check lock.exclusive -x [SHARED]",
+        "amqmfsck --check no.such [SHARED]",
+        "amqmfsck --explain no.such",
+        "amqmfsck --list-checks [SHARED]",
+        "amqmfsck --list-checks --explain lock.exclusive",
+        "amqmfsck --limit 0 [SHARED]",
+        "amqmfsck --call-limit x [SHARED]",
+        "amqmfsck -all [SHARED]",
+        "amqmfsck [SHARED] [SHARED]",
+    ] {
+        let said = machine.run(line).code(39);
+        assert_eq!(said.stdout, "", "{line}");
+    }
+    assert_eq!(names(&machine.shared()), Vec::<String>::new());
+}
+
+#[test]
+fn a_directory_that_is_none_is_named() {
+    let machine = Machine::new();
+    let shared = machine.shared();
+    fs::write(shared.join("file"), "").expect("a file");
+    std::os::unix::fs::symlink("loop", shared.join("loop")).expect("a link");
+    for (line, part) in [
+        ("amqmfsck [SHARED]/none", "AMQ1810E: Directory '[ROOT]/shared/none' does not exist."),
+        ("amqmfsck [SHARED]/file", "AMQ1811E: What is at '[ROOT]/shared/file' is not a directory."),
+        ("amqmfsck [SHARED]/loop", "AMQ1812E: The name '[ROOT]/shared/loop' leads through"),
+    ] {
+        let said = machine.run(line).code(20);
+        assert!(said.stderr.starts_with(part), "{}", said.stderr);
+    }
+}
