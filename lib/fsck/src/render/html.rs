@@ -278,10 +278,11 @@ fn checks(page: &mut String, report: &Report) {
             };
             _ = writeln!(
                 page,
-                "<tr><td>{}</td><th scope=\"row\"><code>{}</code></th><td>{}</td><td>{words}{}</td>\
+                "<tr><td>{}</td><th scope=\"row\"><code>{}</code><small>{}</small></th><td>{}</td><td>{words}{}</td>\
                  <td class=\"number\">{}</td></tr>",
                 mark(found.verdict).1,
                 text(&found.check),
+                text(&found.title),
                 host_names(found),
                 text(&found.summary),
                 duration(found.seconds)
