@@ -86,18 +86,6 @@ pub(super) const CHECKS: &[Check] = &[
         },
     },
     Check {
-        id: "lock.exclusive-flock",
-        title: "a lock by flock excludes the other process",
-        how: "The same with flock(2), exclusive and shared.",
-        why: "Instances do not use flock; programs beside them may.",
-        change: "Do not let programs rely on flock here; on NFS take local_lock out of the mount \
-             options.",
-        needs: &["lock.exclusive"],
-        runs: Runs::BASIC.and(Runs::WAITING),
-        required: false,
-        run: exclude::exclusive_flock,
-    },
-    Check {
         id: "lock.families",
         title: "locks of open files and classic record locks exclude each other",
         how: "One process holds a lock of one kind; the other asks for one of the other kind.",
@@ -109,13 +97,33 @@ pub(super) const CHECKS: &[Check] = &[
         run: exclude::families,
     },
     Check {
+        id: "lock.unlock",
+        title: "giving back a lock that one does not hold does no harm",
+        how: "A process gives back bytes that the other has locked.",
+        why: "A lock must not end by what another process does.",
+        change: MAKER,
+        needs: BASE,
+        runs: Runs::BASIC.and(Runs::WAITING),
+        required: true,
+        run: |stage| {
+            each(
+                stage,
+                "unlock",
+                RECORD_LOCKS,
+                "Nobody can give back the lock of \
+             another process.",
+                exclude::unlock_other,
+            )
+        },
+    },
+    Check {
         id: "lock.shared",
         title: "shared locks go together, and exclude a writer",
         how: "Two processes hold a shared lock; each in turn gives it back and asks for an \
              exclusive one.",
         why: "Tools read under a shared lock; a writer must wait for all of them.",
         change: LOCAL,
-        needs: BASE,
+        needs: &["lock.unlock"],
         runs: Runs::BASIC.and(Runs::CONCURRENT).and(Runs::WAITING),
         required: true,
         run: |stage| {
@@ -136,7 +144,7 @@ pub(super) const CHECKS: &[Check] = &[
              back once.",
         why: "An active instance asserts its lock again every few seconds.",
         change: MAKER,
-        needs: BASE,
+        needs: &["lock.shared"],
         runs: Runs::BASIC.and(Runs::WAITING),
         required: true,
         run: |stage| {
@@ -147,26 +155,6 @@ pub(super) const CHECKS: &[Check] = &[
                 "A holder can ask again and keeps its \
              lock.",
                 exclude::again,
-            )
-        },
-    },
-    Check {
-        id: "lock.unlock",
-        title: "giving back a lock that one does not hold does no harm",
-        how: "A process gives back bytes that the other has locked.",
-        why: "A lock must not end by what another process does.",
-        change: MAKER,
-        needs: BASE,
-        runs: Runs::BASIC.and(Runs::WAITING),
-        required: true,
-        run: |stage| {
-            each(
-                stage,
-                "unlock",
-                RECORD_LOCKS,
-                "Nobody can give back the lock of \
-             another process.",
-                exclude::unlock_other,
             )
         },
     },
@@ -197,7 +185,7 @@ pub(super) const CHECKS: &[Check] = &[
         how: "A process locks through descriptors that only read, or only write.",
         why: "Tools that may only look must not be able to keep an instance out.",
         change: MAKER,
-        needs: BASE,
+        needs: &["lock.shared"],
         runs: Runs::BASIC.and(Runs::WAITING),
         required: true,
         run: |stage| {
@@ -218,7 +206,7 @@ pub(super) const CHECKS: &[Check] = &[
              shared one; then it is alone.",
         why: "A process that is refused must know that it still holds what it held.",
         change: MAKER,
-        needs: &["lock.shared"],
+        needs: &["lock.again"],
         runs: Runs::BASIC.and(Runs::WAITING),
         required: true,
         run: |stage| {
@@ -239,7 +227,7 @@ pub(super) const CHECKS: &[Check] = &[
              to write.",
         why: "Readers are let in without a moment in which a writer could come.",
         change: MAKER,
-        needs: &["lock.shared"],
+        needs: &["lock.again"],
         runs: Runs::BASIC.and(Runs::WAITING),
         required: true,
         run: |stage| {
@@ -275,31 +263,30 @@ pub(super) const CHECKS: &[Check] = &[
         },
     },
     Check {
-        id: "lock.split",
-        title: "a part of a lock can be given back, or made shared",
-        how: "The middle and the ends of a lock are given back, and a part is made shared; the \
-             other process asks for each part.",
-        why: "What is left of a lock must still protect.",
-        change: MAKER,
-        needs: &["lock.ranges", "lock.downgrade"],
-        runs: Runs::BASIC.and(Runs::WAITING),
-        required: true,
-        run: |stage| {
-            each(stage, "split", RECORD_LOCKS, "Parts of locks can be given back.", range::split)
-        },
-    },
-    Check {
         id: "lock.merge",
         title: "a process can hold several locks of one file",
-        how: "A process takes locks beside each other and over each other, and gives back bytes \
-             of two.",
+        how: "A process takes locks beside each other and over each other; the other asks for each.",
         why: "A later lock must not replace an earlier one.",
         change: MAKER,
-        needs: &["lock.split"],
+        needs: &["lock.ranges"],
         runs: Runs::BASIC.and(Runs::WAITING),
         required: true,
         run: |stage| {
             each(stage, "merge", RECORD_LOCKS, "Several locks of one file are kept.", range::merge)
+        },
+    },
+    Check {
+        id: "lock.split",
+        title: "a part of a lock can be given back, or made shared",
+        how: "The middle and the ends of a lock, and bytes of two locks, are given back, and a part is \
+              made shared; the other process asks for each part.",
+        why: "What is left of a lock must still protect.",
+        change: MAKER,
+        needs: &["lock.merge", "lock.downgrade"],
+        runs: Runs::BASIC.and(Runs::WAITING),
+        required: true,
+        run: |stage| {
+            each(stage, "split", RECORD_LOCKS, "Parts of locks can be given back.", range::split)
         },
     },
     Check {
@@ -350,6 +337,18 @@ pub(super) const CHECKS: &[Check] = &[
                 release::closed,
             )
         },
+    },
+    Check {
+        id: "lock.exclusive-flock",
+        title: "a lock by flock excludes the other process",
+        how: "The same with flock(2), exclusive and shared.",
+        why: "Instances do not use flock; programs beside them may.",
+        change: "Do not let programs rely on flock here; on NFS take local_lock out of the mount \
+             options.",
+        needs: &["lock.shared", "lock.close"],
+        runs: Runs::BASIC.and(Runs::WAITING),
+        required: false,
+        run: exclude::exclusive_flock,
     },
     Check {
         id: "lock.close-other",
@@ -440,7 +439,7 @@ pub(super) const CHECKS: &[Check] = &[
              closes the file.",
         why: "Commands run in forked children; their end must not end the lock.",
         change: MAKER,
-        needs: &["lock.close-other"],
+        needs: &["lock.close-other", "lock.kill"],
         runs: Runs::BASIC.and(Runs::WAITING),
         required: true,
         run: |stage| {
@@ -610,7 +609,7 @@ pub(super) const CHECKS: &[Check] = &[
              it.",
         why: "A lock that is granted to the dead is never given back: no instance could start.",
         change: MAKER,
-        needs: &["lock.wait"],
+        needs: &["lock.wait", "lock.close-other"],
         runs: Runs::ALL.and(Runs::WAITING),
         required: true,
         run: |stage| {
@@ -655,7 +654,7 @@ pub(super) const CHECKS: &[Check] = &[
         how: "A new file is renamed over a locked one, and is locked.",
         why: "A lock file that was restored must not stay locked by what was there before.",
         change: MAKER,
-        needs: &["lock.rename"],
+        needs: &["lock.rename", "lock.again"],
         runs: Runs::BASIC.and(Runs::WAITING),
         required: true,
         run: |stage| each(stage, "replace", RECORD_LOCKS, "A new file is free.", file::replaced),
@@ -682,27 +681,6 @@ pub(super) const CHECKS: &[Check] = &[
         },
     },
     Check {
-        id: "lock.write-keeps",
-        title: "a lock outlives what is done to its file",
-        how: "The holder writes, syncs, makes the file longer and shorter, also through another \
-             descriptor; after each the other process asks.",
-        why: "An active instance writes through its locks all the time.",
-        change: MAKER,
-        needs: &["lock.exclusive", "lock.exclusive-posix", "lock.eof"],
-        runs: Runs::BASIC.and(Runs::WAITING),
-        required: true,
-        run: |stage| {
-            each(
-                stage,
-                "write-keeps",
-                RECORD_LOCKS,
-                "A lock is kept while its file is \
-             written.",
-                file::write_keeps,
-            )
-        },
-    },
-    Check {
         id: "lock.read-through",
         title: "the holder of a lock can read and write",
         how: "The holder writes and reads through the descriptor that holds the lock.",
@@ -719,6 +697,27 @@ pub(super) const CHECKS: &[Check] = &[
                 "The holder of a lock reads what \
              it wrote.",
                 file::read_through,
+            )
+        },
+    },
+    Check {
+        id: "lock.write-keeps",
+        title: "a lock outlives what is done to its file",
+        how: "The holder writes, syncs, makes the file longer and shorter, also through another \
+             descriptor; after each the other process asks.",
+        why: "An active instance writes through its locks all the time.",
+        change: MAKER,
+        needs: &["lock.read-through", "lock.eof"],
+        runs: Runs::BASIC.and(Runs::WAITING),
+        required: true,
+        run: |stage| {
+            each(
+                stage,
+                "write-keeps",
+                RECORD_LOCKS,
+                "A lock is kept while its file is \
+             written.",
+                file::write_keeps,
             )
         },
     },
@@ -743,7 +742,7 @@ pub(super) const CHECKS: &[Check] = &[
              afterwards.",
         why: "A virtual machine that is moved stands still for a moment.",
         change: MAKER,
-        needs: BASE,
+        needs: &["lock.again"],
         runs: Runs::ALL.and(Runs::WAITING),
         required: true,
         run: |stage| {
@@ -778,7 +777,7 @@ pub(super) const CHECKS: &[Check] = &[
              had it and whom they met.",
         why: "Only the lock keeps two instances from serving, and writing, at the same time.",
         change: MAKER,
-        needs: &["lock.together"],
+        needs: &["lock.together", "lock.read-through"],
         runs: Runs::ALL.and(Runs::CONCURRENT).and(Runs::WAITING),
         required: true,
         run: race::race,
@@ -812,7 +811,7 @@ pub(super) const CHECKS: &[Check] = &[
         why: "Each file of an instance, each standby and each tool takes some.",
         change: "Raise the limits of locks at the server (on a lock service: of each file and \
              each mount), or use another file system.",
-        needs: &["lock.ranges"],
+        needs: &["lock.merge"],
         runs: Runs::ALL.and(Runs::WAITING),
         required: true,
         run: |stage| {
@@ -840,7 +839,7 @@ pub(super) const CHECKS: &[Check] = &[
         why: "Some servers forget those who have waited long; instances therefore ask again and \
              again.",
         change: WAITER,
-        needs: &["lock.wait"],
+        needs: &["lock.wait", "lock.long"],
         runs: Runs::LONG,
         required: false,
         run: |stage| {

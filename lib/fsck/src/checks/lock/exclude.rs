@@ -5,8 +5,8 @@ use miqm_sys::probe::{Family, How, Kind};
 
 use super::meaning;
 use super::play::{
-    ALL, Done, INSTANCE_LOCKS, ONE, Play, R, SLOW, Step, Stop, TWO, W, bytes, close, does, each,
-    ended, get, open, refused, soon, take, unlock, wants,
+    ALL, Done, INSTANCE_LOCKS, ONE, Play, R, SLOW, Step, Stop, TWO, W, close, does, each, ended,
+    get, open, refused, soon, take, unlock, wants,
 };
 use crate::call::{CONFLICT, Call, Want};
 use crate::finding::{Evidence, Told};
@@ -29,7 +29,7 @@ pub(super) fn available(stage: &Stage) -> Result<Told, Trouble> {
         let name = stage.name("available");
         let mut actor = stage.actor(place)?;
         actor.open(0, &name, How::NEW)?;
-        for (family, kind) in [(Family::Ofd, W), (Family::Ofd, R), (Family::Ofd, Kind::Unlock)] {
+        for (family, kind) in [(Family::Ofd, W), (Family::Ofd, Kind::Unlock)] {
             let call = Call::Lock { fd: 0, family, kind, range: ALL, wait: false };
             let (text, began) = (call.to_string(), BootInstant::now());
             // A server that was started lately refuses or delays new locks for some 90 seconds.
@@ -147,9 +147,7 @@ pub(super) fn again(on: &mut Play<'_>) -> Done {
         on.act(&[
             get(ONE, 0, kind, ALL, FREE),
             take(ONE, 0, kind, ALL, OWN),
-            take(ONE, 0, kind, bytes(0, 100), OWN),
             refused(TWO, 0, W, ALL, LOST),
-            refused(TWO, 0, W, bytes(50, 1), LOST),
             unlock(ONE, 0, ALL),
             get(TWO, 0, W, ALL, "A lock that was asked for twice must be given back twice."),
             unlock(TWO, 0, ALL),
@@ -160,18 +158,17 @@ pub(super) fn again(on: &mut Play<'_>) -> Done {
 
 pub(super) fn unlock_other(on: &mut Play<'_>) -> Done {
     const TAKEN: &str = "Giving back a lock that one does not hold takes the other process's away.";
-    let (mine, other) = (bytes(0, 100), bytes(100, 100));
     on.act(&[
-        take(ONE, 0, W, mine, FREE),
-        unlock(TWO, 0, mine),
-        refused(TWO, 0, W, mine, TAKEN),
-        unlock(TWO, 0, ALL),
-        refused(TWO, 0, W, mine, TAKEN),
-        take(TWO, 0, W, other, "A lock of bytes that nobody holds was refused."),
-        unlock(ONE, 0, other),
-        refused(ONE, 0, W, other, TAKEN),
         unlock(ONE, 0, ALL),
-        refused(ONE, 0, W, other, TAKEN),
+        take(ONE, 0, W, ALL, FREE),
+        unlock(TWO, 0, ALL),
+        refused(TWO, 0, W, ALL, TAKEN),
+        unlock(TWO, 0, ALL),
+        refused(TWO, 0, W, ALL, TAKEN),
+        unlock(ONE, 0, ALL),
+        get(TWO, 0, W, ALL, KEPT),
+        unlock(ONE, 0, ALL),
+        refused(ONE, 0, W, ALL, TAKEN),
         unlock(TWO, 0, ALL),
     ])
 }

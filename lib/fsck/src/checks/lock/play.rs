@@ -332,7 +332,9 @@ impl<'a> Play<'a> {
         let is_lock = matches!(call, Call::Lock { .. } | Call::Hold { .. });
         match &last.result {
             Err(errno) if is_lock && CONFLICT.contains(errno) => Told::fail(step.words).with(
-                evidence.errno(*errno).with_note(format!("it was refused{after}, and was free")),
+                evidence
+                    .errno(*errno)
+                    .with_note(format!("it was refused{after} although nobody else holds it")),
             ),
             Err(errno) => {
                 let summary = meaning::refused(&call.to_string(), *errno);

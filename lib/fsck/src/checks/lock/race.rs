@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use miqm_sys::clock::BootInstant;
 use miqm_sys::probe::{Family, How};
 
 use super::meaning;
@@ -83,15 +84,33 @@ struct Count {
     lost: u64,
     /// Times in which two processes of one host held the lock, by that host's clock.
     overlaps: u32,
+    /// How many times each process had the lock.
+    rounds: u32,
+}
+
+/// How many times each can have the lock within the limit: fewer where a lock changes hands slowly.
+fn rounds(on: &mut Play<'_>) -> Done<u32> {
+    const ROUNDS: u32 = 25;
+    let began = BootInstant::now();
+    on.act(&[
+        get(ONE, 0, W, ALL, FREE),
+        unlock(ONE, 0, ALL),
+        get(TWO, 0, W, ALL, "A lock that was given back stays taken."),
+        unlock(TWO, 0, ALL),
+    ])?;
+    let turn = began.elapsed().as_millis() * 2 * CROWD as u128;
+    let fit = on.stage.limits().change.as_millis() / turn.max(1);
+    Ok(u32::try_from(fit).unwrap_or(ROUNDS).clamp(2, ROUNDS))
 }
 
 /// Lets everybody add to a number in the file, under the lock.
-fn count(on: &mut Play<'_>, rounds: u32) -> Done<Count> {
+fn count(on: &mut Play<'_>) -> Done<Count> {
     crowd(on)?;
+    let rounds = rounds(on)?;
     on.act(&[does(ONE, Call::SetLength { fd: 0, bytes: 0 })])?;
     let guard = on.stage.name("guard");
     let limit = on.stage.limits().change;
-    let limit_ms = u32::try_from(limit.as_millis()).unwrap_or(u32::MAX);
+    let limit_ms = u32::try_from((limit * 3).as_millis()).unwrap_or(u32::MAX);
     let call = Burst::Count { fd: 0, family: on.family, guard: guard.clone(), rounds, limit_ms };
     // All wait before the first begins, or it might be done before the last one asks.
     on.act(&[get(ONE, 0, W, ALL, FREE)])?;
@@ -101,10 +120,10 @@ fn count(on: &mut Play<'_>, rounds: u32) -> Done<Count> {
     on.pause()?;
     on.act(&[unlock(ONE, 0, ALL)])?;
     on.actors[ONE].begin(Call::Burst(call.clone()))?;
-    let mut found = Count::default();
+    let mut found = Count { rounds, ..Count::default() };
     let mut times: [Vec<(u64, u64)>; 2] = [Vec::new(), Vec::new()];
     for who in 0..CROWD {
-        match on.actors[who].finish(limit * 3)?.map(|reply| reply.result) {
+        match on.actors[who].finish(limit * 4)?.map(|reply| reply.result) {
             Some(Ok(Value::Counted { intruders, held, .. })) => {
                 found.intruders += intruders;
                 let host = if on.stage.two_hosts() { who % 2 } else { 0 };
@@ -122,7 +141,7 @@ fn count(on: &mut Play<'_>, rounds: u32) -> Done<Count> {
             }
             _ => {
                 let evidence = on.actors[who].evidence().file(&on.file);
-                let note = format!("no answer within {:.0} s", (limit * 3).as_secs_f64());
+                let note = format!("no answer within {:.0} s", (limit * 4).as_secs_f64());
                 return Err(Trouble::Stuck(Box::new(evidence.with_note(note))).into());
             }
         }
@@ -150,20 +169,20 @@ fn overlaps(times: &mut Vec<(u64, u64)>) -> u32 {
 }
 
 pub(super) fn race(stage: &Stage) -> Result<Told, Trouble> {
-    const ROUNDS: u32 = 25;
     const PASS: &str = "Of processes that take the lock in turns only one is inside at a time.";
     super::play::each(stage, "race", RECORD_LOCKS, PASS, |on| {
-        let found = count(on, ROUNDS)?;
+        let found = count(on)?;
         // A file that another host removed may be seen for a while where names are remembered, so
         // that alone proves nothing.
         if found.overlaps == 0 && (found.intruders == 0 || found.lost == 0) {
             return Ok(());
         }
         let note = format!(
-            "{CROWD} processes took the {} {ROUNDS} times each: {} times two of one host had it by \
+            "{CROWD} processes took the {} {} times each: {} times two of one host had it by \
              that host's clock, {} times the file of another holder was there, {} increases of a \
              number were lost",
             family_name(on.family),
+            found.rounds,
             found.overlaps,
             found.intruders,
             found.lost
@@ -175,15 +194,14 @@ pub(super) fn race(stage: &Stage) -> Result<Told, Trouble> {
 }
 
 pub(super) fn update(on: &mut Play<'_>) -> Done {
-    const ROUNDS: u32 = 25;
-    let found = count(on, ROUNDS)?;
+    let found = count(on)?;
     if found.lost == 0 {
         return Ok(());
     }
     let note = format!(
-        "{CROWD} processes added 1 to a number {ROUNDS} times each, under the lock; {} increases \
-         were lost",
-        found.lost
+        "{CROWD} processes added 1 to a number {} times each, under the lock; {} increases were \
+         lost",
+        found.rounds, found.lost
     );
     let evidence = Evidence::note(note).file(&on.file).offset(0);
     let summary = "Who gets a lock reads older data than its last holder wrote.";

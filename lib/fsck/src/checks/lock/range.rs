@@ -12,8 +12,6 @@ const OVER: &str = "A lock was granted over bytes that another process holds.";
 pub(super) fn ranges(on: &mut Play<'_>) -> Done {
     on.act(&[
         take(ONE, 0, W, bytes(100, 100), "A lock of bytes that nobody holds was refused."),
-        take(TWO, 0, W, bytes(0, 100), BESIDE),
-        take(TWO, 0, W, bytes(200, 100), BESIDE),
         refused(TWO, 0, W, bytes(100, 1), OVER),
         refused(TWO, 0, W, bytes(199, 1), OVER),
         refused(TWO, 0, W, bytes(150, 10), OVER),
@@ -24,13 +22,36 @@ pub(super) fn ranges(on: &mut Play<'_>) -> Done {
         refused(TWO, 0, W, bytes(50, 500), OVER),
         refused(TWO, 0, W, bytes(150, 0), OVER),
         refused(TWO, 0, W, ALL, OVER),
+        take(TWO, 0, W, bytes(0, 100), BESIDE),
         refused(ONE, 0, W, bytes(0, 1), OVER),
-        refused(ONE, 0, W, bytes(99, 2), OVER),
+        refused(ONE, 0, W, bytes(99, 1), OVER),
+        unlock(TWO, 0, ALL),
+        take(TWO, 0, W, bytes(200, 100), BESIDE),
         refused(ONE, 0, W, bytes(299, 1), OVER),
-        take(ONE, 0, W, bytes(300, 1), BESIDE),
+        refused(ONE, 0, W, bytes(200, 0), OVER),
         unlock(ONE, 0, ALL),
         unlock(TWO, 0, ALL),
         get(ONE, 0, W, ALL, "Locks of bytes that were given back stay taken."),
+    ])
+}
+
+pub(super) fn merge(on: &mut Play<'_>) -> Done {
+    const LOST: &str = "A lock is lost when the same process locks other bytes of the file, too.";
+    on.act(&[
+        take(ONE, 0, W, bytes(0, 50), "A lock of bytes that nobody holds was refused."),
+        take(ONE, 0, W, bytes(200, 10), BESIDE),
+        take(ONE, 0, W, bytes(50, 50), BESIDE),
+        refused(TWO, 0, W, bytes(0, 1), LOST),
+        refused(TWO, 0, W, bytes(205, 1), LOST),
+        refused(TWO, 0, W, bytes(49, 2), LOST),
+        refused(TWO, 0, W, bytes(99, 1), OVER),
+        take(TWO, 0, W, bytes(100, 100), "Two locks became one that is longer than both."),
+        unlock(TWO, 0, ALL),
+        get(ONE, 0, W, bytes(10, 195), "A lock cannot be made longer over what one has already."),
+        refused(TWO, 0, W, bytes(150, 1), OVER),
+        refused(TWO, 0, W, bytes(209, 1), LOST),
+        unlock(ONE, 0, ALL),
+        get(TWO, 0, W, ALL, "A lock in several parts cannot be given back at once."),
     ])
 }
 
@@ -62,34 +83,12 @@ pub(super) fn split(on: &mut Play<'_>) -> Done {
         refused(TWO, 0, R, bytes(89, 1), MORE),
         unlock(TWO, 0, ALL),
         unlock(ONE, 0, ALL),
-        get(TWO, 0, W, ALL, "A lock in several parts cannot be given back at once."),
-    ])
-}
-
-pub(super) fn merge(on: &mut Play<'_>) -> Done {
-    const LOST: &str = "A lock is lost when the same process locks other bytes of the file, too.";
-    const MORE: &str = "Giving back bytes of two locks at once gave back more than those bytes.";
-    on.act(&[
-        take(ONE, 0, W, bytes(0, 50), "A lock of bytes that nobody holds was refused."),
-        take(ONE, 0, W, bytes(200, 10), BESIDE),
-        take(ONE, 0, W, bytes(50, 50), BESIDE),
-        refused(TWO, 0, W, bytes(0, 1), LOST),
-        refused(TWO, 0, W, bytes(205, 1), LOST),
-        refused(TWO, 0, W, bytes(49, 2), LOST),
-        refused(TWO, 0, W, bytes(99, 1), OVER),
-        take(TWO, 0, W, bytes(100, 100), "Two locks became one that is longer than both."),
-        unlock(TWO, 0, ALL),
+        get(ONE, 0, W, bytes(0, 50), "A lock in several parts cannot be given back at once."),
+        take(ONE, 0, W, bytes(50, 50), "A lock of bytes that nobody holds was refused."),
         unlock(ONE, 0, bytes(25, 50)),
         get(TWO, 0, W, bytes(25, 50), "Bytes of two locks cannot be given back at once."),
         refused(TWO, 0, W, bytes(24, 1), MORE),
         refused(TWO, 0, W, bytes(75, 1), MORE),
-        refused(TWO, 0, W, bytes(200, 1), MORE),
-        unlock(TWO, 0, ALL),
-        get(ONE, 0, W, bytes(10, 195), "A lock cannot be made longer over what one has already."),
-        refused(TWO, 0, W, bytes(150, 1), OVER),
-        refused(TWO, 0, W, bytes(209, 1), LOST),
-        unlock(ONE, 0, ALL),
-        get(TWO, 0, W, ALL, "A lock in several parts cannot be given back at once."),
     ])
 }
 
@@ -126,9 +125,15 @@ pub(super) fn eof(on: &mut Play<'_>) -> Done {
 pub(super) fn offsets(on: &mut Play<'_>) -> Done {
     const ALIAS: &str = "A lock far into the file is taken for one at another place.";
     const NONE: &str = "A lock far into the file excludes nobody.";
-    for at in [(1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 32) + 5, 1 << 62] {
+    for (number, at) in [(1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 32) + 5, 1 << 62]
+        .into_iter()
+        .enumerate()
+    {
+        if number > 0 {
+            on.new_file("offsets")?;
+        }
         let mut steps = vec![
-            get(ONE, 0, W, bytes(at, 1), "A lock far into the file was refused."),
+            take(ONE, 0, W, bytes(at, 1), "A lock far into the file was refused."),
             refused(TWO, 0, W, bytes(at, 1), NONE),
             refused(TWO, 0, W, bytes(at - 1, 3), NONE),
             refused(TWO, 0, W, ALL, NONE),
@@ -136,13 +141,13 @@ pub(super) fn offsets(on: &mut Play<'_>) -> Done {
         let mut others = vec![at - 1, at + 1, 0, 5, at & 0x7fff_ffff, at & 0xffff_ffff];
         others.retain(|other| *other != at);
         steps.extend(others.iter().map(|other| take(TWO, 0, W, bytes(*other, 1), ALIAS)));
-        steps.extend([unlock(TWO, 0, ALL), unlock(ONE, 0, ALL)]);
         on.act(&steps)?;
     }
     // A long lock over both borders.
     let long = Range { start: 1 << 30, len: 1 << 33 };
+    on.new_file("offsets")?;
     on.act(&[
-        get(ONE, 0, W, long, "A lock of eight gigabytes was refused."),
+        take(ONE, 0, W, long, "A lock of eight gigabytes was refused."),
         refused(TWO, 0, W, bytes((1 << 31) + 7, 1), NONE),
         refused(TWO, 0, W, bytes((1 << 33) + 7, 1), NONE),
         take(TWO, 0, W, bytes(0, 1 << 30), ALIAS),

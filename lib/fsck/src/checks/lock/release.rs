@@ -114,11 +114,7 @@ pub(super) fn killed(on: &mut Play<'_>) -> Done {
 }
 
 fn death(on: &mut Play<'_>, by_kill: bool, what: &str, words: &'static str) -> Done {
-    on.act(&[
-        take(ONE, 0, W, bytes(0, 100), FREE),
-        take(ONE, 0, R, bytes(200, 100), FREE),
-        refused(TWO, 0, W, ALL, "The lock excludes nobody."),
-    ])?;
+    on.act(&[take(ONE, 0, W, ALL, FREE), refused(TWO, 0, W, ALL, "The lock excludes nobody.")])?;
     let began = BootInstant::now();
     on.end(ONE, by_kill)?;
     on.act(&[get(TWO, 0, W, ALL, words)])?;
