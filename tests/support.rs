@@ -1,8 +1,10 @@
 //! A machine of one's own to run commands on, and what they said.
 
+pub(crate) mod defectfs;
 pub(crate) mod faultfs;
 mod golden;
 pub(crate) mod instance;
+mod locks;
 mod machine;
 pub(crate) mod pair;
 pub(crate) mod witness;

@@ -21,7 +21,6 @@
 //! A test must not touch a mount that hangs itself: it would wait for itself. Nor may it start a
 //! process while it has a file of such a mount open (a close between fork and exec would wait).
 
-mod locks;
 mod ops;
 mod server;
 mod side;
@@ -36,9 +35,10 @@ use std::{fs, io, process, thread};
 use fuser::{BackgroundSession, Config, MountOption, SessionACL};
 use nix::mount::{MntFlags, umount2};
 
+use super::locks::LockTable;
+
 pub(crate) use self::side::{Fault, Op};
 
-use self::locks::LockTable;
 use self::server::Server;
 use self::side::{Gate, Side};
 

@@ -16,9 +16,9 @@ use nix::libc;
 use nix::sys::statvfs::fstatvfs;
 
 use super::Store;
-use super::locks::{Lock, LockTable};
 use super::ops::Wishes;
 use super::side::{Op, Side, lock};
+use crate::support::locks::{Lock, LockTable};
 
 /// Nothing is cached: each mount sees what the others did.
 const NO_TIME: Duration = Duration::ZERO;

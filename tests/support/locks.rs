@@ -1,60 +1,70 @@
-//! Byte-range locks of all mounts. Pure.
+//! Byte-range locks of all mounts of a file system for tests. Pure.
 
 use std::collections::HashMap;
 
 /// A lock, or the wish for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Lock {
+pub(crate) struct Lock {
     /// The number of the mount.
-    pub(super) side: usize,
+    pub(crate) side: usize,
     /// The kernel's number for a process or an open file; unique in its mount.
-    pub(super) owner: u64,
+    pub(crate) owner: u64,
     /// The open file it was asked for through.
-    pub(super) fh: u64,
+    pub(crate) fh: u64,
     /// The first byte.
-    pub(super) start: u64,
+    pub(crate) start: u64,
     /// The last byte.
-    pub(super) end: u64,
-    pub(super) exclusive: bool,
-    pub(super) pid: u32,
+    pub(crate) end: u64,
+    pub(crate) exclusive: bool,
+    pub(crate) pid: u32,
 }
 
 impl Lock {
-    fn is_of(&self, other: &Self) -> bool {
+    pub(crate) fn is_of(&self, other: &Self) -> bool {
         (self.side, self.owner) == (other.side, other.owner)
     }
 
-    fn overlaps(&self, other: &Self) -> bool {
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
         self.start <= other.end && other.start <= self.end
     }
 }
 
 /// All locks, by inode.
 #[derive(Debug, Default)]
-pub(super) struct LockTable(HashMap<u64, Vec<Lock>>);
+pub(crate) struct LockTable(HashMap<u64, Vec<Lock>>);
 
 impl LockTable {
     /// The lock of somebody else that is in the way.
-    pub(super) fn conflict(&self, inode: u64, wanted: &Lock) -> Option<Lock> {
+    pub(crate) fn conflict(&self, inode: u64, wanted: &Lock) -> Option<Lock> {
         let in_the_way = |held: &&Lock| {
             !held.is_of(wanted) && held.overlaps(wanted) && (held.exclusive || wanted.exclusive)
         };
-        self.0.get(&inode)?.iter().find(in_the_way).copied()
+        self.held(inode).iter().find(in_the_way).copied()
+    }
+
+    /// All locks of a file.
+    pub(crate) fn held(&self, inode: u64) -> &[Lock] {
+        self.0.get(&inode).map_or(&[], Vec::as_slice)
     }
 
     /// Takes a lock, in place of what the same owner holds of these bytes. Returns whether
     /// nobody else's was in the way.
-    pub(super) fn take(&mut self, inode: u64, wanted: Lock) -> bool {
+    pub(crate) fn take(&mut self, inode: u64, wanted: Lock) -> bool {
         if self.conflict(inode, &wanted).is_some() {
             return false;
         }
-        self.let_go(inode, &wanted);
-        self.0.entry(inode).or_default().push(wanted);
+        self.put(inode, wanted);
         true
     }
 
+    /// Sets a lock in place of what the same owner holds of these bytes, whoever is in the way.
+    pub(crate) fn put(&mut self, inode: u64, lock: Lock) {
+        self.let_go(inode, &lock);
+        self.0.entry(inode).or_default().push(lock);
+    }
+
     /// Lets go of what the owner holds of these bytes.
-    pub(super) fn let_go(&mut self, inode: u64, bytes: &Lock) {
+    pub(crate) fn let_go(&mut self, inode: u64, bytes: &Lock) {
         let Some(held) = self.0.get_mut(&inode) else { return };
         let mut rest = Vec::with_capacity(held.len());
         for lock in held.drain(..) {
@@ -73,18 +83,18 @@ impl LockTable {
     }
 
     /// Removes what was taken through an open file that is closed now.
-    pub(super) fn closed(&mut self, inode: u64, side: usize, fh: u64) {
-        self.remove(inode, |lock| (lock.side, lock.fh) == (side, fh));
+    pub(crate) fn closed(&mut self, inode: u64, side: usize, fh: u64) {
+        drop(self.remove(inode, |lock| (lock.side, lock.fh) == (side, fh)));
     }
 
     /// Removes what a process holds of a file of which it closed any descriptor. (An open file's
     /// own locks have another owner.)
-    pub(super) fn flushed(&mut self, inode: u64, side: usize, owner: u64) {
-        self.remove(inode, |lock| (lock.side, lock.owner) == (side, owner));
+    pub(crate) fn flushed(&mut self, inode: u64, side: usize, owner: u64) {
+        drop(self.remove(inode, |lock| (lock.side, lock.owner) == (side, owner)));
     }
 
     /// Removes and returns all locks of a mount.
-    pub(super) fn revoke(&mut self, side: usize) -> Vec<Lock> {
+    pub(crate) fn revoke(&mut self, side: usize) -> Vec<Lock> {
         let mut gone = Vec::new();
         for held in self.0.values_mut() {
             gone.extend(held.extract_if(.., |lock| lock.side == side));
@@ -92,15 +102,20 @@ impl LockTable {
         gone
     }
 
-    /// How many locks a mount has.
-    pub(super) fn held_by(&self, side: usize) -> usize {
-        self.0.values().flatten().filter(|lock| lock.side == side).count()
+    /// All locks of all files.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Lock> {
+        self.0.values().flatten()
     }
 
-    fn remove(&mut self, inode: u64, unwanted: impl Fn(&Lock) -> bool) {
-        if let Some(held) = self.0.get_mut(&inode) {
-            held.retain(|lock| !unwanted(lock));
-        }
+    /// How many locks a mount has.
+    pub(crate) fn held_by(&self, side: usize) -> usize {
+        self.all().filter(|lock| lock.side == side).count()
+    }
+
+    /// Removes and returns the locks of a file that are unwanted.
+    pub(crate) fn remove(&mut self, inode: u64, unwanted: impl Fn(&Lock) -> bool) -> Vec<Lock> {
+        let Some(held) = self.0.get_mut(&inode) else { return Vec::new() };
+        held.extract_if(.., |lock| unwanted(lock)).collect()
     }
 }
 

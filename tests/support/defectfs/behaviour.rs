@@ -1,0 +1,287 @@
+//! What the file system can be: right, odd but right, or wrong in exactly one way.
+
+/// Whether a checker has to complain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Everything is as one would wish.
+    Correct,
+    /// Odd, but a queue manager can live with it: no check may fail.
+    Unusual,
+    /// One property is broken.
+    Defect,
+}
+
+/// Which run of a checker has to show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// One host.
+    Basic,
+    /// Two hosts that write at the same time.
+    Concurrent,
+    /// Two hosts that wait for each other's locks.
+    Waiting,
+    /// Appends that are checked after a crash of the store.
+    Integrity,
+    /// Appends that are checked after the store took the writer's locks away.
+    Takeover,
+}
+
+/// What is known of a behaviour.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Row {
+    pub(crate) behaviour: Behaviour,
+    /// Stable: reports and `MIQM_TEST_DEFECT` use it.
+    pub(crate) name: &'static str,
+    pub(crate) class: Class,
+    pub(crate) phase: Phase,
+    /// The checks that name the broken property rightly; a checker fails one or a few of them.
+    pub(crate) ids: &'static [&'static str],
+    /// One line.
+    pub(crate) what: &'static str,
+}
+
+macro_rules! behaviours {
+    ($($variant:ident $class:ident $phase:ident $name:literal [$($id:literal)*] $what:literal;)*) => {
+        /// How the file system behaves.
+        #[expect(clippy::doc_markdown, reason = "the lines are shown as they are")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub(crate) enum Behaviour {
+            $(#[doc = $what] $variant,)*
+        }
+
+        /// Every behaviour.
+        pub(crate) const BEHAVIOURS: &[Row] = &[
+            $(Row {
+                behaviour: Behaviour::$variant,
+                name: $name,
+                class: Class::$class,
+                phase: Phase::$phase,
+                ids: &[$($id),*],
+                what: $what,
+            },)*
+        ];
+    };
+}
+
+behaviours! {
+    Correct Correct Basic "correct" [] "everything is as one would wish";
+
+    // Odd, but allowed.
+    NfsCaching Unusual Concurrent "nfs-caching" []
+        "data, attributes and names are cached; open and lock look at the server again";
+    WriteBehind Unusual Concurrent "write-behind" []
+        "written data stay with the writer's host until sync, close, unlock or 2 s";
+    SlowWake Unusual Waiting "slow-wake" [] "who waits for a lock learns of its release 1.2 s late";
+    PollingWaiters Unusual Waiting "polling-waiters" [] "who waits for a lock asks every 4 s";
+    NotInterruptible Unusual Waiting "waiter-not-interruptible" []
+        "who waits for a lock gets no signal before it has it, as in many FUSE clients";
+    LateRelease Unusual Waiting "late-release" []
+        "a lock is free 1.5 s after its file is closed or its process is dead";
+    TornUnsynced Unusual Integrity "torn-unsynced" []
+        "a crash leaves any of the sectors that were written and not synced";
+    NamesNeedSync Unusual Integrity "names-need-directory-sync" []
+        "new names survive a crash only after a sync of their directory";
+    GetlkPidZero Unusual Waiting "getlk-pid-zero" [] "F_GETLK does not know whose lock it is";
+    GetlkPidForeign Unusual Waiting "getlk-pid-foreign" []
+        "F_GETLK tells the process id of another host";
+    FlockIsFcntl Unusual Concurrent "flock-is-fcntl" []
+        "flock and fcntl locks exclude each other, as on NFS";
+    FlockLocal Unusual Concurrent "flock-local" [] "flock excludes only processes of its host";
+    EaccesForConflict Unusual Concurrent "eacces-for-conflict" []
+        "a refused lock is EACCES, not EAGAIN";
+    NoFallocate Unusual Basic "no-fallocate" [] "fallocate is not supported";
+    NoHardLinks Unusual Basic "no-hard-links" [] "link is not permitted";
+    UnorderedListing Unusual Basic "unordered-listing" []
+        "a directory lists its names in another order each time";
+    ShortReads Unusual Basic "short-reads" [] "a read returns at most 3000 bytes";
+    ShortWrites Unusual Basic "short-writes" [] "a write takes at most 3000 bytes and says so";
+    CoarseTimes Unusual Basic "coarse-times" [] "time stamps have whole seconds";
+    ClockAhead Unusual Concurrent "clock-ahead" [] "the server's clock is five hours ahead";
+    ClockBehind Unusual Basic "clock-behind" [] "the server's clock is five hours late";
+    SillyRename Unusual Basic "silly-rename" []
+        "an open file that is removed is renamed until it is closed";
+    StaleWhenRemoved Unusual Concurrent "stale-when-removed" []
+        "a file that another host removed is gone for who has it open: ESTALE";
+    SlowEverything Unusual Basic "slow-everything" [] "every call takes 20 ms";
+    Interrupted Unusual Basic "interrupted-calls" [] "every seventh open, read, write or sync is EINTR";
+    InodesDiffer Unusual Concurrent "inode-numbers-differ" []
+        "the hosts number the files differently";
+    StatfsZero Unusual Basic "statfs-zero" [] "statfs answers zeros";
+    NoSpecialFiles Unusual Basic "no-special-files" [] "no named pipes, sockets or symbolic links";
+
+    // Locks.
+    LocksLocal Defect Concurrent "locks-local" [] "locks exclude only processes of their host";
+    LocksInKernel Defect Concurrent "locks-in-kernel" []
+        "the server does not do locks, so each host's kernel keeps them to itself";
+    LocksIgnored Defect Basic "locks-ignored" [] "every lock is granted";
+    WholeFileOnly Defect Basic "locks-whole-file" [] "a lock of a range locks the whole file";
+    RangesRounded Defect Basic "lock-ranges-rounded" [] "the ranges of locks are rounded to 4 KiB";
+    OverlapIgnored Defect Basic "lock-overlap-ignored" []
+        "locks exclude each other only if they begin at the same byte";
+    SharedExcludesShared Defect Basic "shared-excludes-shared" [] "every lock is exclusive";
+    SharedAdmitsWriter Defect Basic "shared-admits-writer" []
+        "a shared lock does not keep an exclusive one away";
+    ExclusiveAdmitsReader Defect Basic "exclusive-admits-reader" []
+        "an exclusive lock does not keep a shared one away";
+    RemoteReadersIgnored Defect Concurrent "remote-readers-ignored" []
+        "an exclusive lock is granted over a shared one of another host";
+    EndsAtEof Defect Basic "lock-ends-at-eof" [] "a lock to the end does not reach beyond the size";
+    Offsets32Bit Defect Basic "lock-offsets-32-bit" [] "offsets of locks are cut to 32 bits";
+    OffsetsBeyond2G Defect Basic "lock-offsets-refused" [] "a lock beyond 2 GiB is refused: EINVAL";
+    UpgradeLosesShared Defect Basic "upgrade-loses-shared" []
+        "a refused upgrade loses the shared lock";
+    UpgradeNotRefused Defect Basic "upgrade-not-refused" []
+        "a shared lock becomes exclusive though there are other readers";
+    DowngradeExcludes Defect Basic "downgrade-still-excludes" []
+        "an exclusive lock that was made shared still excludes";
+    DowngradeDrops Defect Basic "downgrade-drops" []
+        "an exclusive lock that is made shared is gone";
+    UnlockDropsAll Defect Basic "unlock-drops-all" [] "to unlock some bytes unlocks the whole file";
+    UnlockIgnored Defect Basic "unlock-ignored" [] "to unlock does nothing; only a close does";
+    NotReleasedAtClose Defect Basic "not-released-at-close" [] "a lock survives the close of its file";
+    NotReleasedAtExit Defect Basic "not-released-at-exit" [] "a lock survives its process";
+    NotReleasedAtKill Defect Basic "not-released-at-kill" [] "a lock survives a process that is killed";
+    ReleasedMinutesLate Defect Waiting "released-minutes-late" []
+        "a lock is free three minutes after its file is closed or its process is dead";
+    ReleasedByChild Defect Basic "released-by-child" []
+        "a child that closes an inherited descriptor drops its parent's lock";
+    OwnedByFile Defect Basic "classic-owned-by-file" []
+        "a classic lock belongs to the open file: a child inherits it";
+    OfdIsClassic Defect Basic "ofd-is-classic" []
+        "an open file description's lock goes when its process closes any descriptor of the file";
+    OfdApart Defect Basic "ofd-apart-from-classic" []
+        "classic locks and those of open file descriptions do not exclude each other";
+    OfdRefused Defect Basic "ofd-refused" [] "locks of open file descriptions are refused: EINVAL";
+    GetlkSaysFree Defect Basic "getlk-says-free" [] "F_GETLK always says that nobody has a lock";
+    GetlkReportsOwn Defect Basic "getlk-reports-own" [] "F_GETLK reports the asker's own lock";
+    NeverWoken Defect Waiting "waiter-never-woken" [] "who waits for a lock waits for ever";
+    WaitReturnsEarly Defect Waiting "wait-returns-without-lock" []
+        "a wait for a lock ends at once, as if it were granted";
+    WaitIsRefused Defect Basic "wait-refused" [] "a wait for a lock is refused at once: EAGAIN";
+    InterruptedWaitGrants Defect Basic "interrupted-wait-grants" []
+        "a wait that a signal ends says that the lock is taken; it is not";
+    GhostLock Defect Basic "ghost-lock" []
+        "a wait that a signal ended is granted later, to nobody";
+    NoLocks Defect Basic "locks-enolck" [] "every lock is ENOLCK";
+    LocksNotImplemented Defect Basic "locks-enosys" [] "every lock is ENOSYS";
+    LocksUnsupported Defect Basic "locks-eopnotsupp" [] "every lock is EOPNOTSUPP";
+    LockExpires Defect Waiting "lock-expires" []
+        "a lock is gone after 3 s though its holder lives and works";
+    CheckThenSet Defect Basic "lock-race" []
+        "the server looks for a conflict, and sets the lock 3 ms later whatever happened";
+    LockLimit Defect Basic "lock-limit" [] "a file can have 64 locks; more are ENOLCK";
+    LostAtRename Defect Basic "lock-lost-at-rename" [] "locks of a file are gone when it is renamed";
+    LockOnName Defect Basic "lock-on-name" [] "a lock belongs to the name, not to the file";
+    LostAtWrite Defect Basic "lock-lost-at-write" []
+        "locks of a file are gone when it is written through another descriptor";
+    LockHangs Defect Basic "lock-hangs" [] "a request for a lock is never answered";
+
+    // What one host sees of what another did.
+    WritesInvisible Defect Concurrent "writes-invisible" []
+        "another host never sees what was written to a file it has read";
+    WritesMinutesLate Defect Concurrent "writes-minutes-late" []
+        "another host sees what was written to a file it has read minutes later";
+    WritesStay Defect Concurrent "writes-stay" []
+        "written data stay with the writer's host for ever, and nobody is told";
+    StaleUnderLock Defect Concurrent "stale-under-lock" []
+        "a lock does not make a host look at a file again that it has open";
+    StaleAtOpen Defect Concurrent "stale-at-open" []
+        "an open does not make a host look at a file again that it has read";
+    StaleSize Defect Concurrent "stale-size" []
+        "a host goes by the size of a file as it knew it: the end is missing";
+    StaleSizeShown Defect Concurrent "stale-size-shown" []
+        "a host shows size and time of a file as it knew them, also after another open";
+    StaleAppend Defect Concurrent "stale-append" []
+        "an append goes to where its host last knew the end, lock or not";
+    CreationsInvisible Defect Concurrent "creations-invisible" []
+        "a name that a host once did not find stays away from it for minutes";
+    RenamesInvisible Defect Concurrent "renames-invisible" []
+        "a host goes on with the old file under a name that was replaced";
+    RemovalsInvisible Defect Concurrent "removals-invisible" []
+        "a host goes on seeing a file that another removed";
+    TruncationInvisible Defect Concurrent "truncation-invisible" []
+        "a host does not see that another made a file shorter";
+    ListingStale Defect Concurrent "listing-stale" []
+        "a host lists a directory as it listed it first, for minutes";
+    TwoStores Defect Concurrent "two-stores" [] "the hosts have mounted different stores";
+
+    // Data.
+    LostWrite Defect Basic "lost-write" [] "one write in twenty is thrown away";
+    MisdirectedWrite Defect Basic "misdirected-write" []
+        "one write in twenty goes one page too far";
+    FlippedBit Defect Basic "flipped-bit" [] "one write in twenty has a flipped bit";
+    ShortWriteSaysFull Defect Basic "short-write-says-full" []
+        "of a write over 4 KiB the second half is thrown away";
+    WriteSaysLess Defect Basic "append-says-less" []
+        "an append takes everything and says that it took half";
+    StaleOwnRead Defect Basic "stale-own-read" []
+        "a read returns what was there before the last write, until a sync";
+    HoleNotZero Defect Basic "hole-not-zero" [] "a hole is not full of zeros";
+    ExtendShowsOld Defect Basic "extend-shows-old" []
+        "a file that is made shorter and longer again shows its old data";
+    Aliases4G Defect Basic "offsets-alias-4g" [] "offsets of writes are cut to 32 bits";
+    PageTailLost Defect Basic "page-tail-lost" []
+        "an append into a page wipes what that page held already";
+    CrossedRead Defect Basic "crossed-read" [] "one read in twenty is of the page before";
+
+    // Names.
+    ExclIgnored Defect Concurrent "excl-two-winners" []
+        "O_EXCL is left to the hosts, so two of them can win";
+    RenameGap Defect Basic "rename-gap" [] "a rename leaves the target missing for 20 ms";
+    RenameRefuses Defect Basic "rename-refuses" [] "a rename onto a file is EEXIST";
+    RenameLoses Defect Basic "rename-loses" [] "a rename onto a file loses the new one";
+    RenameCopies Defect Basic "rename-keeps-old-name" [] "a renamed file keeps its old name, too";
+    CaseFolded Defect Basic "case-folded" [] "capital letters do not matter in names";
+    NamesCut Defect Basic "names-cut" [] "names are cut to 32 characters";
+    NamesRefused Defect Basic "names-refused" [] "'!' and '%' are refused in names";
+    NamesMangled Defect Basic "names-mangled" [] "'!', '%' and blanks become '_' in names";
+    DotsStripped Defect Basic "dots-stripped" [] "dots at the end of names are dropped";
+    UnlinkKills Defect Basic "unlink-kills" [] "a file that is removed is gone for who has it open";
+    ListingMisses Defect Basic "listing-misses" [] "a directory does not list every 20th name";
+    ListingRepeats Defect Basic "listing-repeats" [] "a directory lists some names twice";
+    LinkCopies Defect Basic "link-copies" [] "a hard link is a copy";
+
+    // What is there after a crash.
+    SyncIgnored Defect Integrity "sync-ignored" [] "fsync and fdatasync do nothing";
+    DataSyncIgnored Defect Integrity "data-sync-ignored" [] "fdatasync does nothing";
+    DataSyncWithoutSize Defect Integrity "data-sync-without-size" []
+        "fdatasync does not make a new size durable";
+    OpenSyncIgnored Defect Integrity "open-sync-ignored" [] "O_SYNC and O_DSYNC do nothing";
+    DirectorySyncIgnored Defect Integrity "directory-sync-ignored" []
+        "new names do not survive a crash though their directory was synced";
+    RenameNotDurable Defect Integrity "rename-not-durable" []
+        "a rename does not survive a crash though its directory was synced";
+    Reordered Defect Integrity "reordered" []
+        "of two files that were synced one after the other only the later survives a crash";
+    TornSynced Defect Integrity "torn-synced" []
+        "the last synced page is half old after a crash";
+    Forgotten Defect Integrity "forgotten" []
+        "a crash loses everything that was synced in the last 5 s";
+    OldDataBack Defect Integrity "old-data-back" []
+        "a page that was synced long ago is old again after a crash";
+
+    // Errors and the environment.
+    Full Defect Basic "full" [] "there is no space: ENOSPC at write";
+    FullAtSync Defect Basic "full-at-sync" [] "there is no space: ENOSPC at sync";
+    QuotaAtClose Defect Basic "quota-at-close" [] "the quota is used up: EDQUOT at close";
+    ReadOnly Defect Basic "read-only" [] "nothing can be changed: EROFS";
+    SyncFailsOnce Defect Basic "sync-fails-once" []
+        "every fourth sync is EIO and drops the data; the next one is content";
+    ReadFails Defect Basic "read-fails" [] "every read is EIO";
+    RootSquash Defect Basic "root-squash" [] "new files belong to nobody";
+    ModeIgnored Defect Basic "mode-ignored" [] "every file has mode 0777";
+    SetgidLost Defect Basic "setgid-lost" []
+        "a new file does not inherit the group of a set-group-id directory";
+    ChmodRefused Defect Basic "chmod-refused" [] "chmod is EPERM";
+    ChmodIgnored Defect Basic "chmod-ignored" [] "chmod does nothing";
+    OwnersDiffer Defect Concurrent "owners-differ" [] "the second host shows other owners";
+    OpenSyncRefused Defect Basic "open-sync-refused" [] "O_SYNC and O_DSYNC are EINVAL";
+    SyncRefused Defect Basic "sync-refused" [] "fsync is EINVAL";
+    SyncHangs Defect Basic "sync-hangs" [] "a sync is never answered";
+    WriteHangs Defect Basic "write-hangs" [] "the fifth write and all after it are never answered";
+    DeadMount Defect Basic "dead-mount" [] "every call is ENOTCONN";
+    StatfsFails Defect Basic "statfs-fails" [] "statfs is EIO";
+    CreateDenied Defect Basic "create-denied" [] "nothing can be created: EACCES";
+    NoFence Defect Takeover "no-fence" []
+        "what a host that lost its lock writes reaches the store";
+}
