@@ -5,6 +5,7 @@ mod remote;
 
 pub use local::LocalHost;
 pub use remote::RemoteHost;
+pub(crate) use remote::greet;
 
 use std::time::Duration;
 

@@ -24,6 +24,7 @@ pub mod render;
 mod report;
 pub mod run;
 pub mod session;
+pub mod ssh;
 pub mod stage;
 pub mod stamp;
 pub mod two_hosts;

@@ -129,7 +129,7 @@ impl Drop for Post {
     fn drop(&mut self) {
         // It sees the end, delivers the last words, removes its files and ends.
         self.port = None;
-        self.worker.stream().shutdown(std::net::Shutdown::Both).ok();
+        self.worker.hang_up();
         let until = BootInstant::now().saturating_add(TIDY);
         while !self.worker.has_ended() && !until.left().is_zero() {
             clock::sleep(Duration::from_millis(2));

@@ -1,7 +1,9 @@
 //! Processes: this one, others, and those it starts.
 
+mod filter;
 mod spawn;
 
+pub use filter::Filter;
 pub use spawn::{Child, Exit, PASSED_FD, spawn_detached, take_passed_fd};
 
 use std::io;

@@ -84,6 +84,12 @@ impl Worker {
         Port::of_stream(self.stream.try_clone().at(Op::Configure, Path::new(NAME))?, bytes_max)
     }
 
+    /// Lets the worker see the end of its socket, also if ports to it are left.
+    pub fn hang_up(&self) {
+        // It sees the end all the same if it has gone already.
+        self.stream.shutdown(std::net::Shutdown::Both).ok();
+    }
+
     /// Sends a signal, unless it is known to be gone.
     pub fn signal(&mut self, signal: Signal) {
         if !self.has_ended() {

@@ -51,27 +51,14 @@ impl RemoteHost {
         limit: Duration,
         silence: Duration,
     ) -> Result<Self, Lost> {
-        let mut link = Link::new(port, silence.max(limit));
-        let unknown = |why: String| Lost { host: "the other host".into(), why };
-        link.say(&Message::Hello(Box::new(hello.clone()))).map_err(unknown)?;
-        let theirs = match link.hear(limit) {
-            Heard::Message(Message::Hello(theirs)) => *theirs,
-            Heard::Message(Message::Failed { why }) | Heard::Lost(why) => return Err(unknown(why)),
-            Heard::Message(_) => return Err(unknown("it does not greet".into())),
-            Heard::Late => {
-                let why = format!("it does not greet within {:.0} s", limit.as_secs_f64());
-                return Err(unknown(why));
-            }
-        };
-        if theirs.protocol != PROTOCOL {
-            let why = format!(
-                "version {} of the checker there does not work together with version {} here",
-                theirs.version, hello.version
-            );
-            return Err(Lost { host: theirs.facts.name, why });
-        }
-        Ok(Self {
-            link: Link::new(link.into_port(), silence),
+        let (theirs, port) = greet(port, hello, limit)?;
+        Ok(Self::greeted(theirs, port, silence))
+    }
+
+    /// A host behind a port over which both copies have greeted.
+    pub(crate) fn greeted(theirs: Hello, port: Port, silence: Duration) -> Self {
+        Self {
+            link: Link::new(port, silence),
             facts: theirs.facts,
             version: theirs.version,
             actors: BTreeMap::new(),
@@ -80,7 +67,7 @@ impl RemoteHost {
             lost: None,
             manual: Vec::new(),
             carrier: None,
-        })
+        }
     }
 
     /// With something that lives as long as this: the process that carries the link.
@@ -185,6 +172,30 @@ impl RemoteHost {
             }
         }
     }
+}
+
+/// Greets, and gives the greeting of the other copy, if both understand each other.
+pub(crate) fn greet(port: Port, hello: &Hello, limit: Duration) -> Result<(Hello, Port), Lost> {
+    let mut link = Link::new(port, limit.saturating_mul(2));
+    let unknown = |why: String| Lost { host: "the other host".into(), why };
+    link.say(&Message::Hello(Box::new(hello.clone()))).map_err(unknown)?;
+    let theirs = match link.hear(limit) {
+        Heard::Message(Message::Hello(theirs)) => *theirs,
+        Heard::Message(Message::Failed { why }) | Heard::Lost(why) => return Err(unknown(why)),
+        Heard::Message(_) => return Err(unknown("it does not greet".into())),
+        Heard::Late => {
+            let why = format!("it does not greet within {:.0} s", limit.as_secs_f64());
+            return Err(unknown(why));
+        }
+    };
+    if theirs.protocol == PROTOCOL {
+        return Ok((theirs, link.into_port()));
+    }
+    let why = format!(
+        "version {} of the checker there does not work together with version {} here",
+        theirs.version, hello.version
+    );
+    Err(Lost { host: theirs.facts.name, why })
 }
 
 impl Host for RemoteHost {
