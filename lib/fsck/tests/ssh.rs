@@ -1,11 +1,7 @@
 //! A second host over a program that connects: a program of its own, because a process that forks must
 //! have one thread. Called with `--agent` it is the checker on the far side.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "a test without the test harness"
-)]
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a test without the test harness")]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
