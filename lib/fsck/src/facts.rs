@@ -129,7 +129,9 @@ fn settings(kind: Kind, read: impl Fn(&str) -> Option<String>) -> BTreeMap<Strin
     let mut found = BTreeMap::new();
     for (_, name, path) in SETTINGS.iter().filter(|(of, ..)| *of == kind) {
         if let Some(value) = read(path) {
-            found.insert((*name).to_owned(), value.trim().to_owned());
+            // The kernel prints a text that is not set like this.
+            let value = value.trim().trim_start_matches("(null)");
+            found.insert((*name).to_owned(), value.to_owned());
         }
     }
     found

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use miqm_fsck::host::LocalHost;
 use miqm_fsck::run;
 use miqm_fsck::stage::{Limits, Place};
-use miqm_fsck::{HostFacts, Outcome, Phase, Report, Stage, Verdict};
+use miqm_fsck::{Finding, HostFacts, Phase, Report, Stage, Verdict};
 use miqm_types::UtcTime;
 
 /// Nobody, and two groups.
@@ -37,7 +37,9 @@ fn main() {
     }
     let verdict =
         |id: &str| report.findings.iter().find(|found| found.check == id).unwrap().verdict;
-    assert_eq!(report.judge(), Outcome::Passed);
+    // Where folders for temporary files are kept in memory or in a container, that is found, too.
+    let failed = |found: &&Finding| found.verdict == Verdict::Fail && found.check != "env.volatile";
+    assert_eq!(report.findings.iter().find(failed), None);
     assert_eq!(verdict("perm.denied"), Verdict::Pass);
     if root {
         assert_eq!(verdict("perm.chown-group"), Verdict::Pass);

@@ -62,7 +62,7 @@ pub(super) fn volatile(facts: &HostFacts) -> Told {
             "{source} is a disk in memory: it is gone when the host restarts."
         ));
     }
-    Told::pass(format!("{name} does not keep its files in memory or in layers."))
+    Told::pass(format!("{name} is neither memory of this host nor a layer over other files."))
 }
 
 fn local(stage: &Stage) -> Result<Told, Trouble> {

@@ -36,6 +36,9 @@ const WITHOUT_LOCKS: &[(&str, &str)] = &[
     ("fuse.grpcfuse", "grpcfuse"),
 ];
 
+/// Programs of which it is known that locks are their servers'.
+const WITH_LOCKS: &[&str] = &["fuse.glusterfs", "fuse.ceph", "fuse.ceph-fuse"];
+
 fn run(stage: &Stage) -> Result<Told, Trouble> {
     let told = each(stage, judge)?;
     // On two hosts the checks of locks tell, and this one has no more to warn of.
@@ -55,6 +58,9 @@ pub(super) fn judge(facts: &HostFacts) -> Told {
              hold the same one."
         ))
         .changing("Use NFS 4.1 or later, a cluster file system, or replicated GlusterFS.");
+    }
+    if WITH_LOCKS.contains(&name.as_str()) {
+        return Told::pass(format!("{name} keeps locks on its servers."));
     }
     match kind(facts) {
         Kind::Guest => Told::warning(format!(
