@@ -21,6 +21,7 @@ pub(crate) const TABLES: &[&[Check]] = &[
     perm::CHECKS,
     name::CHECKS,
     lock::CHECKS,
+    lock::LATER,
     data::CHECKS,
     sync::CHECKS,
     perm::SHARED,
@@ -28,6 +29,7 @@ pub(crate) const TABLES: &[&[Check]] = &[
     name::SHARED,
     data::SHARED,
     see::LOCKED,
+    lock::DATA,
     integrity::CHECKS,
 ];
 
