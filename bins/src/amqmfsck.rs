@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use miqm_cli::{Env, Exit, Failure, Message, Tool, Ui, clap};
-use miqm_fsck::render::{Layout, Style};
+use miqm_fsck::render::{self, Layout, Style};
 use miqm_fsck::run::Choice;
 use miqm_fsck::session;
 use miqm_fsck::stage::Limits;
@@ -22,8 +22,8 @@ use miqm_fsck::stage::Limits;
 #[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 pub struct Amqmfsck {
     /// The directory to test
-    #[arg(value_name = "DIRECTORY", required_unless_present_any = ["list_checks", "explain"])]
-    #[arg(conflicts_with_all = ["list_checks", "explain"])]
+    #[arg(value_name = "DIRECTORY", required_unless_present_any = ["list_checks", "explain", "json_schema"])]
+    #[arg(conflicts_with_all = ["list_checks", "explain", "json_schema"])]
     directory: Option<PathBuf>,
     /// Remove what earlier runs left in the directory
     #[arg(short = 'x')]
@@ -54,6 +54,12 @@ pub struct Amqmfsck {
     /// Display as JSON
     #[arg(long)]
     json: bool,
+    /// Write the report as a page in HTML, for a change ticket
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["remove", "known"])]
+    report: Option<PathBuf>,
+    /// Display the JSON Schema of what --json displays
+    #[arg(long, group = "known")]
+    json_schema: bool,
     /// Display all checks, and in which tests they are made
     #[arg(long, group = "known")]
     list_checks: bool,
@@ -115,6 +121,12 @@ impl Amqmfsck {
     fn absolute(&self) -> PathBuf {
         // The parser demands it wherever it is used.
         session::absolute(self.directory.as_deref().unwrap_or(".".as_ref()))
+    }
+
+    /// The command as it was typed.
+    fn command(env: &Env) -> String {
+        let arguments = env.typed.iter().map(String::as_str);
+        render::command_line(std::iter::once(Self::NAME).chain(arguments))
     }
 
     /// How text is laid out.

@@ -48,6 +48,8 @@ fn what_makes_no_sense_is_refused() {
         "amqmfsck --explain no.such",
         "amqmfsck --list-checks [SHARED]",
         "amqmfsck --list-checks --explain lock.exclusive",
+        "amqmfsck --json-schema --list-checks",
+        "amqmfsck --report x -x [SHARED]",
         "amqmfsck --limit 0 [SHARED]",
         "amqmfsck --call-limit x [SHARED]",
         "amqmfsck -all [SHARED]",
@@ -73,4 +75,28 @@ fn a_directory_that_is_none_is_named() {
         let said = machine.run(line).code(20);
         assert!(said.stderr.starts_with(part), "{}", said.stderr);
     }
+}
+
+#[test]
+fn the_page_of_a_report_is_written_and_nothing_else_is_replaced() {
+    let machine = Machine::new();
+    let page = machine.shared().with_file_name("report.html");
+    machine.run("amqmfsck --environment --report [SHARED]/../report.html [SHARED]").success();
+    let text = fs::read_to_string(&page).expect("a page");
+    assert!(text.starts_with("<!DOCTYPE html>") && text.contains("<strong>PASSED</strong>"));
+    assert!(text.contains("<pre>amqmfsck --environment --report "), "the command");
+    fs::create_dir(page.with_file_name("dir")).expect("a directory");
+    std::os::unix::fs::symlink("report.html", page.with_file_name("link")).expect("a link");
+    for other in ["/../dir", "/../link", "/../none/report.html"] {
+        let said = machine.run(&format!("amqmfsck --report [SHARED]{other} [SHARED]")).code(71);
+        assert_eq!(said.stdout, "", "nothing is tested: {other}");
+        assert!(said.stderr.contains(other), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn the_schema_is_json() {
+    let said = Machine::new().run("amqmfsck --json-schema").success();
+    let schema: serde_json::Value = serde_json::from_str(&said.stdout).expect("JSON");
+    assert_eq!(schema["$ref"], "#/$defs/report");
 }

@@ -20,6 +20,10 @@ pub(super) fn display(
         }
         return Ok(Some(Exit::Done));
     }
+    if asked.json_schema {
+        ui.line(render::SCHEMA.trim_end());
+        return Ok(Some(Exit::Done));
+    }
     let Some(id) = &asked.explain else { return Ok(None) };
     let check = check::of(id).ok_or_else(|| no_such_check(id.clone()))?;
     if asked.json {

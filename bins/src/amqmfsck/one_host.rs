@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
+use miqm_cli::explain::io_message;
 use miqm_cli::{Env, Exit, Failure, Message, Ui};
+use miqm_fsck::page;
 use miqm_fsck::render::{self, Layout};
 use miqm_fsck::run::{self, Choice, Event};
 use miqm_fsck::session::{Cleaned, Session, Setup};
@@ -46,13 +48,17 @@ pub(super) fn test(asked: &Amqmfsck, env: &Env, ui: &mut Ui<'_>) -> Result<Exit,
     if !asked.environment {
         session.refuse_live().map_err(refused)?;
     }
+    let mut report = Report::new(session.run(), &directory, miqm_fsck::now(), &phases);
+    report.command = Amqmfsck::command(env);
+    if let Some(file) = &asked.report {
+        page::begin(file, &report)?;
+    }
     if !asked.json {
         ui.line(render::heading(&directory, &phases, &layout).trim_end());
     }
     if !asked.environment {
         session.prepare().map_err(refused)?;
     }
-    let mut report = Report::new(session.run(), &directory, miqm_fsck::now(), &phases);
     let mut tracker = render::Tracker::new();
     for phase in &phases {
         let mut on = |event: Event<'_>| {
@@ -72,8 +78,7 @@ pub(super) fn test(asked: &Amqmfsck, env: &Env, ui: &mut Ui<'_>) -> Result<Exit,
     report.hosts.push(facts(&session));
     let cleaned = session.clean_up();
     progress.clear();
-    report.seconds = began.elapsed().as_secs_f64();
-    report.outcome = report.judge();
+    report.close(began.elapsed().as_secs_f64());
     Ok(close(asked, &report, &cleaned, &layout, ui))
 }
 
@@ -120,8 +125,13 @@ fn close(
     for (name, why) in &cleaned.left {
         ui.complain(&Message::FsckLeft { name: name.clone(), why: why.clone() });
     }
+    let written = asked.report.as_ref().map_or(Ok(()), |file| page::write(file, report));
+    if let Err(error) = &written {
+        ui.complain(&io_message(error));
+    }
     let directory = report.directory.clone();
     match report.outcome {
+        Outcome::Passed if written.is_err() => Exit::Failed,
         Outcome::Passed => {
             if !asked.json {
                 ui.say(&Message::FsckPassed { directory });

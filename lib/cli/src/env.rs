@@ -39,6 +39,9 @@ pub struct Env {
     pub columns: Option<u16>,
     /// Whether standard output is a terminal and `NO_COLOR` is not set: then text may have colours.
     pub colour: bool,
+    /// The arguments as they were typed, without the name of the command: for reports, not to be
+    /// understood once more.
+    pub typed: Vec<String>,
 }
 
 impl Env {
@@ -106,6 +109,7 @@ impl Env {
             journal: prefix == Path::new(Self::PREFIX) || get("JOURNAL_STREAM").is_some(),
             terminal: false,
             columns: None,
+            typed: Vec::new(),
             colour: get("NO_COLOR").is_none(),
             prefix,
             mqs_ini,

@@ -132,6 +132,7 @@ pub fn main<T: Tool>() -> ExitCode {
 /// It is an [`Exit`] of the tool, or 128 and the number of the signal that ended its work.
 pub fn run<T: Tool>(args: Vec<OsString>) -> u8 {
     let mut ui = Ui::standard();
+    let typed = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let (tool, deadline) = match parse::<T>(args) {
         Ok(parsed) => parsed,
         Err(refusal) => {
@@ -140,7 +141,7 @@ pub fn run<T: Tool>(args: Vec<OsString>) -> u8 {
         }
     };
     let env = match Env::read() {
-        Ok(env) => Env { deadline: deadline.unwrap_or(env.deadline), ..env },
+        Ok(env) => Env { deadline: deadline.unwrap_or(env.deadline), typed, ..env },
         Err(failure) => return ui.finish(Err(failure)).code(),
     };
     if T::STORAGE { supervised(tool, &env) } else { work(tool, &env).code() }

@@ -18,7 +18,7 @@ impl Runs {
     /// On two hosts, with `-w`.
     pub const WAITING: Self = Self(8);
     /// On one host or two, with `--long`: it takes minutes because something is left alone.
-    pub const LONG: Self = Self(64);
+    pub const LONG: Self = Self(16);
 
     /// Where nothing is to be written: what is mounted, and how.
     pub const ENVIRONMENT: Self = Self(32);
@@ -62,6 +62,29 @@ impl Runs {
         self.0 & bit.0 != 0
     }
 }
+
+// Each has a bit of its own.
+const _: () = {
+    let all = [
+        Runs::BASIC,
+        Runs::ALL,
+        Runs::CONCURRENT,
+        Runs::WAITING,
+        Runs::LONG,
+        Runs::ENVIRONMENT,
+        Runs::ONCE,
+        Runs::FORMAT,
+        Runs::APPEND,
+        Runs::VERIFY,
+        Runs::FAILURE,
+    ];
+    let (mut at, mut taken) = (0, 0);
+    while at < all.len() {
+        assert!(all[at].0.is_power_of_two() && taken & all[at].0 == 0);
+        taken |= all[at].0;
+        at += 1;
+    }
+};
 
 /// A property of storage, and how it is found out whether it holds.
 #[derive(Debug)]

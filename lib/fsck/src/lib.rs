@@ -18,6 +18,7 @@ pub mod facts;
 pub mod finding;
 pub mod host;
 pub mod integrity;
+pub mod page;
 pub mod pair;
 mod post;
 pub mod render;

@@ -59,7 +59,8 @@ pub fn finding(found: &Finding, layout: &Layout) -> String {
         return text;
     };
     let start = format!("{word_of}  {} {} ", pad(&id, 24), pad_left(&duration(found.seconds), 7));
-    wrap(&mut text, Some(columns), &start, INDENT, &format!("{hosts}: {summary}"));
+    let hosts = if found.hosts.len() < 2 { String::new() } else { format!("{hosts}: ") };
+    wrap(&mut text, Some(columns), &start, INDENT, &format!("{hosts}{summary}"));
     text
 }
 
