@@ -53,7 +53,7 @@ pub(super) const CHECKS: &[Check] = &[
              lock and for a shared one; then they change places.",
         why: "Only the lock keeps two instances from serving, and writing, at the same time.",
         change: LOCAL,
-        needs: &["lock.available"],
+        needs: &["lock.available", "see.create"],
         runs: Runs::BASIC.and(Runs::CONCURRENT).and(Runs::WAITING),
         required: true,
         run: |stage| {

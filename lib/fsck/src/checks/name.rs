@@ -176,7 +176,7 @@ pub(super) const SHARED: &[Check] = &[Check {
     how: "One process renames new files over a name again and again; another one opens and reads it all the time.",
     why: "An instance that starts in that moment would find no control file, or half of one.",
     change: "Use a file system whose rename is atomic.",
-    needs: &["name.rename"],
+    needs: &["name.rename", "see.rename"],
     runs: BOTH,
     required: true,
     run: moved::atomic,

@@ -32,17 +32,19 @@ const fn row(
     Check { id, title, how, why, change, needs, runs, required: true, run }
 }
 
-pub(super) const CHECKS: &[Check] = &[
-    row(
-        "see.create",
-        (
-            "the other host sees a new file",
-            "One host makes a file; the other one opens it until that succeeds.",
-        ),
-        (TAKEOVER, CACHES),
-        &[],
-        names::create,
+/// Without which nothing else can be asked on two hosts.
+pub(super) const FIRST: &[Check] = &[row(
+    "see.create",
+    (
+        "the other host sees a new file",
+        "One host makes a file; the other one opens it until that succeeds.",
     ),
+    (TAKEOVER, CACHES),
+    &[],
+    names::create,
+)];
+
+pub(super) const CHECKS: &[Check] = &[
     row(
         "see.unlink",
         (

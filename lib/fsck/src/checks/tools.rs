@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use miqm_sys::probe::{Attributes, How, errno_name};
 
-use crate::call::{Burst, Call, Reply, Value, Want};
+use crate::call::{Burst, Bytes, Call, Reply, Value, Want};
 use crate::finding::{Evidence, Told};
 use crate::stage::{Actor, Trouble};
 use crate::stamp::Content;
@@ -133,6 +133,47 @@ pub(super) fn all(actor: &mut Actor, calls: Vec<Call>) -> Result<Vec<Reply>, Tro
         Value::Replies(replies) if replies.len() == count => Ok(replies),
         _ => Err(strange(actor, "the answers are fewer than the calls")),
     }
+}
+
+/// Makes what was written so far durable, where that can be asked: whether it can is told by checks of
+/// its own, but an error of it is never passed over.
+pub(super) fn flush(actor: &mut Actor, fd: u8) -> Result<(), Trouble> {
+    let call = Call::Fdatasync { fd };
+    let text = call.to_string();
+    match actor.call(call)?.result {
+        Err(errno) if !errno::NOT_THERE.contains(&errno) => {
+            let evidence = Evidence { call: text, ..Evidence::default() }.errno(errno);
+            Err(Trouble::Refused(Box::new(evidence.host(actor.host_name()))))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Appends stamps to a file that ends at `at`, in as many calls as it takes.
+pub(super) fn append_all(
+    actor: &mut Actor,
+    fd: u8,
+    tag: u32,
+    at: u64,
+    bytes: u32,
+) -> Result<(), Trouble> {
+    let mut left = bytes;
+    while left > 0 {
+        let from = at + u64::from(bytes - left);
+        let call = Call::Append { fd, bytes: Bytes::Stamps { tag, at: from, len: left } };
+        let text = call.to_string();
+        let written = match actor.must(call)? {
+            Value::Count(n) => u32::try_from(n).unwrap_or(u32::MAX),
+            _ => 0,
+        };
+        if !(1..=left).contains(&written) {
+            let note = format!("{written} of {left} bytes were written");
+            let evidence = Evidence { call: text, ..Evidence::note(note) };
+            return Err(Trouble::Refused(Box::new(evidence.host(actor.host_name()))));
+        }
+        left -= written;
+    }
+    Ok(())
 }
 
 /// What should never be: an actor that answers something else than was asked.

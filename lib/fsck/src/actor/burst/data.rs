@@ -102,9 +102,13 @@ fn records(
         seconds.push(take(body, fd, family, Range::WHOLE, limit)?);
         let Value::Attributes(found) = body.get(&Call::StatFd { fd })? else { return Err(UNKNOWN) };
         let at = found.bytes;
-        let stamps = Bytes::Stamps { tag, at, len: bytes };
-        if body.get(&Call::Write { fd, at, bytes: stamps })? != Value::Count(bytes.into()) {
+        let Value::Poured { bytes: done, errno, .. } =
+            pour(body, fd, tag, (at, bytes.into()), bytes)
+        else {
             return Err(UNKNOWN);
+        };
+        if done != u64::from(bytes) {
+            return Err(errno.unwrap_or(UNKNOWN));
         }
         places.push(at);
         give_back(body, fd, family, Range::WHOLE)?;

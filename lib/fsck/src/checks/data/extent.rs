@@ -4,7 +4,7 @@ use miqm_sys::probe::{How, errno_name};
 
 use super::super::tools::errno::NOT_THERE;
 use super::super::tools::{
-    attributes, compare, differs, fail, must_all, on, open, pour, stamps, stat, unlink,
+    attributes, compare, differs, fail, flush, must_all, on, open, pour, stamps, stat, unlink,
 };
 use crate::call::Call;
 use crate::finding::{Evidence, Told};
@@ -16,14 +16,10 @@ const KIB: u64 = 1024;
 /// Leaves bytes on the storage that nobody must ever see again.
 fn litter(stage: &Stage, actor: &mut Actor) -> Result<(), Trouble> {
     let name = stage.name("litter");
-    let calls = vec![
-        open(9, &name, How::NEW),
-        pour(9, 9, 0, 256 * KIB),
-        Call::Fdatasync { fd: 9 },
-        Call::Close { fd: 9 },
-        unlink(&name),
-    ];
-    must_all(actor, calls).map(drop)
+    let calls = vec![open(9, &name, How::NEW), pour(9, 9, 0, 256 * KIB)];
+    must_all(actor, calls)?;
+    flush(actor, 9)?;
+    must_all(actor, vec![Call::Close { fd: 9 }, unlink(&name)]).map(drop)
 }
 
 pub(super) fn holes(stage: &Stage) -> Result<Told, Trouble> {
@@ -31,13 +27,9 @@ pub(super) fn holes(stage: &Stage) -> Result<Told, Trouble> {
     let (mut one, mut two) = stage.pair()?;
     litter(stage, &mut one)?;
     let (first, second, end) = (100 * KIB + 77, 150 * KIB, 154 * KIB + 1);
-    let writes = vec![
-        open(0, &name, How::NEW),
-        pour(0, 1, first, 1000),
-        pour(0, 1, second, 4097),
-        Call::Fdatasync { fd: 0 },
-    ];
+    let writes = vec![open(0, &name, How::NEW), pour(0, 1, first, 1000), pour(0, 1, second, 4097)];
     must_all(&mut one, writes)?;
+    flush(&mut one, 0)?;
     let reads = || {
         vec![
             compare(0, Zeros, 0, first),
@@ -199,9 +191,9 @@ pub(super) fn allocate(stage: &Stage) -> Result<Told, Trouble> {
             return Ok(fail(told, evidence));
         }
     }
+    must_all(&mut one, vec![pour(0, 2, 100 * KIB, 10_000)])?;
+    flush(&mut one, 0)?;
     let calls = vec![
-        pour(0, 2, 100 * KIB, 10_000),
-        Call::Fdatasync { fd: 0 },
         stamps(0, 1, 0, 5000),
         compare(0, Zeros, 5000, 100 * KIB - 5000),
         stamps(0, 2, 100 * KIB, 10_000),

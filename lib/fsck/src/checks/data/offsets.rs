@@ -7,7 +7,7 @@ use miqm_sys::probe::{How, errno_name};
 
 use super::super::tools::errno::{EDQUOT, EFBIG, EINVAL, ENOSPC, EOVERFLOW};
 use super::super::tools::{
-    all, attributes, differs, fail, make_file, must_all, on, open, pour, stamps, stat,
+    all, attributes, differs, fail, flush, make_file, must_all, on, open, pour, stamps, stat,
 };
 use crate::call::{Call, Value};
 use crate::finding::{Evidence, Told};
@@ -104,13 +104,14 @@ pub(super) fn modified(stage: &Stage) -> Result<Told, Trouble> {
     let name = stage.name("mtime");
     let mut one = stage.actor(Place::First)?;
     make_file(&mut one, 0, &name, 1, PIECE)?;
-    one.fsync(0)?;
+    flush(&mut one, 0)?;
     let first = attributes(&mut one, Call::StatFd { fd: 0 })?.modified_ns;
     let (began, mut last) = (BootInstant::now(), first);
     for round in 2.. {
         stage.let_pass(Duration::from_millis(5), Duration::ZERO, COARSE)?;
         let tag = 2 + round % 2;
-        must_all(&mut one, vec![pour(0, tag, 0, PIECE), Call::Fsync { fd: 0 }])?;
+        must_all(&mut one, vec![pour(0, tag, 0, PIECE)])?;
+        flush(&mut one, 0)?;
         let found = attributes(&mut one, Call::StatFd { fd: 0 })?.modified_ns;
         let by_name = attributes(&mut one, stat(&name))?.modified_ns;
         if found.min(by_name) < last {

@@ -3,8 +3,10 @@
 use miqm_sys::probe::How;
 
 use super::super::tools::errno::NOT_THERE;
-use super::super::tools::{PAGE, all, differs, fail, must_all, open, pour, stamps};
-use crate::call::{Burst, Bytes, Call, Value};
+use super::super::tools::{
+    PAGE, all, append_all, differs, fail, flush, must_all, open, pour, stamps,
+};
+use crate::call::{Burst, Call, Value};
 use crate::finding::Told;
 use crate::stage::{Actor, Place, Stage, Trouble};
 use crate::stamp::Content;
@@ -62,7 +64,9 @@ pub(super) fn readback(stage: &Stage) -> Result<Told, Trouble> {
             return Ok(fail("What was written is not what another process reads.", evidence));
         }
     }
-    must_all(&mut one, vec![Call::Fsync { fd: 0 }, Call::Fsync { fd: 1 }])?;
+    for fd in [0, 1] {
+        flush(&mut one, fd)?;
+    }
     let direct = past_cache(&mut two, &files[0], (1, 0, 64 * KIB, LARGE))?;
     let told = match direct {
         Direct::Same => "by the writer, by another process and past the cache",
@@ -146,7 +150,7 @@ pub(super) fn overwrite(stage: &Stage) -> Result<Told, Trouble> {
     if let Some(evidence) = differs(&mut two, &name, calls)? {
         return Ok(fail("Overwritten data are still read by another process.", evidence));
     }
-    one.must(Call::Fdatasync { fd: 0 })?;
+    flush(&mut one, 0)?;
     if let Direct::Differs(told) = past_cache(&mut two, &name, (4, 3 * 4096, 4 * 4096, LARGE))? {
         return Ok(*told);
     }
@@ -163,13 +167,10 @@ pub(super) fn append(stage: &Stage) -> Result<Told, Trouble> {
     let mut at = 0;
     for turn in 0..12_u32 {
         let actor = &mut actors[turn as usize % 2];
-        let mut calls = Vec::new();
         for len in [1, 100, 511, 4096] {
-            let bytes = Bytes::Stamps { tag: 1, at, len: len + turn };
-            calls.push(Call::Append { fd: 0, bytes });
+            append_all(actor, 0, 1, at, len + turn)?;
             at += u64::from(len + turn);
         }
-        must_all(actor, calls)?;
     }
     let calls = vec![open(1, &name, How::RO), stamps(1, 1, 0, at)];
     if let Some(evidence) = differs(&mut actors[0], &name, calls)? {
@@ -195,12 +196,12 @@ pub(super) fn tail(stage: &Stage) -> Result<Told, Trouble> {
     two.open(0, &name, How::RO)?;
     let mut end = 0;
     for (turn, bytes) in PIECES.iter().enumerate() {
-        let mut calls =
-            vec![Call::Burst(Burst::Pour { fd: 0, tag: 1, at: end, bytes: *bytes, chunk: LARGE })];
+        must_all(&mut one, vec![write((0, (1, end, *bytes, LARGE)))])?;
         end += bytes;
         if turn % 3 == 0 {
-            calls.push(Call::Fdatasync { fd: 0 });
+            flush(&mut one, 0)?;
         }
+        let mut calls = Vec::new();
         if turn % 4 == 0 {
             calls.extend([Call::Close { fd: 0 }, open(0, &name, How::RW)]);
         }

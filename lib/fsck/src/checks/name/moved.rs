@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use miqm_sys::clock::BootInstant;
 use miqm_sys::probe::{How, errno_name};
 
 use super::super::tools::errno::{EEXIST, ENOENT, ESTALE, NOT_THERE};
@@ -68,29 +69,27 @@ pub(super) fn atomic(stage: &Stage) -> Result<Told, Trouble> {
     let (mut one, mut two) = stage.pair()?;
     let name = stage.name("atomic");
     let fresh = format!("{name}.new");
-    let text = |byte| Bytes::Fill(byte, 2 * PAGE);
-    replace(&mut one, &fresh, &name, &text(b'a'))?;
+    replace(&mut one, &fresh, &name, 1)?;
     open_when_there(&mut two, 0, &name, How::RO, stage.limits().change)?;
     two.close(0)?;
     let watch = if stage.two_hosts() { 10 * WATCH } else { WATCH };
     let for_ms = u32::try_from(watch.as_millis()).unwrap_or(u32::MAX);
-    let texts = vec![text(b'a'), text(b'b')];
+    let texts = [1, 2].map(|tag| Bytes::Stamps { tag, at: 0, len: 2 * PAGE }).into();
     two.begin(Call::Burst(Burst::Watch { name: name.clone(), texts, for_ms }))?;
+    let limit = watch.saturating_add(stage.limits().call);
+    let until = BootInstant::now().saturating_add(limit);
     let mut renames = 0;
-    let limit = stage.limits().call;
-    let mut left = limit.as_millis() / 50 + watch.as_millis();
     let watched = loop {
         for at in 0..ROUNDS {
-            let byte = if at % 2 == 0 { b'b' } else { b'a' };
-            replace(&mut one, &fresh, &name, &text(byte))?;
+            replace(&mut one, &fresh, &name, 2 - at % 2)?;
             renames += 1;
         }
         if let Some(reply) = two.finish(Duration::ZERO)? {
             break reply;
         }
-        left = left.saturating_sub(1);
-        if left == 0 {
-            let evidence = two.evidence().with_note("the watcher did not come back");
+        if until.left().is_zero() {
+            let note = format!("no answer within {:.0} s", limit.as_secs_f64());
+            let evidence = two.evidence().with_note(note);
             two.kill()?;
             return Err(Trouble::Stuck(Box::new(evidence)));
         }
@@ -106,9 +105,8 @@ pub(super) fn atomic(stage: &Stage) -> Result<Told, Trouble> {
 }
 
 /// Writes a new file, and renames it over another.
-fn replace(actor: &mut Actor, fresh: &str, name: &str, text: &Bytes) -> Result<(), Trouble> {
-    let bytes = text.clone();
-    let write = Call::Write { fd: 3, at: 0, bytes };
+fn replace(actor: &mut Actor, fresh: &str, name: &str, tag: u32) -> Result<(), Trouble> {
+    let write = pour(3, tag, 0, SHORT);
     let calls = vec![open(3, fresh, How::NEW), write, Call::Close { fd: 3 }, renames(fresh, name)];
     must_all(actor, calls).map(drop)
 }

@@ -6,7 +6,8 @@ use miqm_sys::lock::Range;
 use miqm_sys::probe::{Family, How, Kind};
 
 use super::super::tools::{
-    PAGE, all, attributes, differs, fail, make_file, must_all, on, open, pour, stamps, until,
+    PAGE, all, append_all, attributes, differs, fail, make_file, must_all, on, open, pour, stamps,
+    until,
 };
 use super::Awaited;
 use crate::call::{Burst, Bytes, Call, Value, Want};
@@ -95,9 +96,9 @@ pub(super) fn append(stage: &Stage) -> Result<Told, Trouble> {
     let mut new = Awaited::new("appended data", never);
     let mut end = BYTES;
     for len in [10, 4096, 5000] {
-        let bytes = Bytes::Stamps { tag: 1, at: end, len };
-        let how = How { append: true, ..How::RW };
-        change(&mut one, &name, how, vec![Call::Append { fd: 0, bytes }])?;
+        must_all(&mut one, vec![open(0, &name, How { append: true, ..How::RW })])?;
+        append_all(&mut one, 0, 1, end, len)?;
+        must_all(&mut one, vec![Call::Fsync { fd: 0 }, Call::Close { fd: 0 }])?;
         end += u64::from(len);
         let calls = vec![open(1, &name, How::RO), stamps(1, 1, 0, end)];
         if let Some(told) = new.wait((stage, &mut two), &name, calls, Want::Same(end))? {
