@@ -47,9 +47,6 @@ impl ModelHost {
         let Some(running) = self.running.get(&id) else { return };
         let mut state = self.world.state();
         let waits = running.signals.waits.load(Ordering::SeqCst);
-        if waits && state.is(Defect::WaiterUnkillable) {
-            return;
-        }
         running.signals.killed.store(true, Ordering::SeqCst);
         if !waits {
             state.bury(running.pid, true);
@@ -451,7 +448,8 @@ impl Body {
         loop {
             state = self.world.changed.wait_timeout(state, Duration::from_millis(1)).unwrap().0;
             state.settle();
-            if self.signals.killed.load(Ordering::SeqCst) {
+            let killed = self.signals.killed.load(Ordering::SeqCst);
+            if killed && !state.is(Defect::WaiterUnkillable) {
                 if state.is(Defect::GhostOfKilled) {
                     state.leave(asker, kind, range);
                 }

@@ -338,6 +338,18 @@ pub(in crate::checks) const CHECKS: &[Check] = &[
         },
     },
     Check {
+        id: "lock.idle",
+        title: "a lock is kept although its holder is idle for a moment",
+        how: "One process holds a lock without input or output for five seconds, or a twentieth of \
+             the time of --long; the other asks meanwhile.",
+        why: "An active instance may do nothing for longer than that.",
+        change: MAKER,
+        needs: &["lock.again", "lock.write-keeps"],
+        runs: Runs::WAITING,
+        required: true,
+        run: race::brief,
+    },
+    Check {
         id: "lock.long",
         title: "a lock is kept although its holder is idle for long",
         how: "One process holds a lock without input or output, for 100 seconds or twice the \
@@ -345,7 +357,7 @@ pub(in crate::checks) const CHECKS: &[Check] = &[
         why: "An idle queue manager must not lose its locks.",
         change: "Look for what drops idle connections between host and server (a firewall, a \
              balancer), and at the lease of the server.",
-        needs: &["lock.exclusive"],
+        needs: &["lock.exclusive", "lock.idle"],
         runs: Runs::LONG,
         required: true,
         run: race::long,

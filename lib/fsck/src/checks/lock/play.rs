@@ -375,9 +375,8 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
-    /// Kills a process and waits until it is gone; whether it is.
-    pub(super) fn kill_and_wait(&mut self, who: usize) -> Done<bool> {
-        let limit = self.stage.limits().call;
+    /// Kills a process and waits until it is gone, at most `limit`; whether it is.
+    pub(super) fn kill_and_wait(&mut self, who: usize, limit: Duration) -> Done<bool> {
         self.gone.push(who);
         Ok(self.actors[who].kill_and_wait(limit)?)
     }

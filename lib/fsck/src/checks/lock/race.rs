@@ -224,13 +224,21 @@ pub(super) fn stopped(on: &mut Play<'_>) -> Done {
 
 /// A lock that is held, and nothing else, for longer than servers wait for a sign of life.
 pub(super) fn long(stage: &Stage) -> Result<Told, Trouble> {
+    idle(stage, stage.limits().hold)
+}
+
+/// The same for a moment, which finds the worst.
+pub(super) fn brief(stage: &Stage) -> Result<Told, Trouble> {
+    idle(stage, stage.limits().hold / 20)
+}
+
+fn idle(stage: &Stage, all: Duration) -> Result<Told, Trouble> {
     const WORDS: &str = "A lock was given away although its holder lives: it had only been idle.";
     let play = || {
         let mut on = Play::new(stage)?;
         on.family = Family::Ofd;
-        on.new_file("long")?;
+        on.new_file("idle")?;
         on.act(&[take(ONE, 0, W, ALL, FREE), refused(TWO, 0, W, ALL, "It excludes nobody.")])?;
-        let all = stage.limits().hold;
         let part = (all / 5).min(Duration::from_secs(10));
         let mut done = Duration::ZERO;
         while done < all {
@@ -239,9 +247,8 @@ pub(super) fn long(stage: &Stage) -> Result<Told, Trouble> {
             done += next;
             on.act(&[refused(TWO, 0, W, ALL, WORDS)])?;
         }
-        let text = Bytes::Text("still here".to_owned());
-        let useless = "A lock that was held for long is no use: writing through it was refused.";
-        let write = Call::Write { fd: 0, at: 0, bytes: text };
+        let useless = "A lock that was held for long is no use: its holder cannot write.";
+        let write = Call::Write { fd: 0, at: 0, bytes: Bytes::Text("still here".to_owned()) };
         on.act(&[
             take(ONE, 0, W, ALL, "A process was refused the lock that it holds itself."),
             wants(ONE, write, Want::Done, useless),

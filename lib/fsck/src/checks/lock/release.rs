@@ -100,7 +100,8 @@ pub(super) fn close_other(on: &mut Play<'_>) -> Done {
         close(THREE, 1),
         refused(TWO, 0, W, ALL, ELSEWHERE),
     ])?;
-    on.kill_and_wait(THREE)?;
+    let limit = on.stage.limits().call;
+    on.kill_and_wait(THREE, limit)?;
     on.pause()?;
     on.act(&[refused(TWO, 0, W, ALL, DEATH)])
 }
