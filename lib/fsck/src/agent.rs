@@ -9,6 +9,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
+use miqm_sys::clock::BootInstant;
 use miqm_sys::port::Port;
 use miqm_sys::worker::wait_readable;
 
@@ -53,6 +54,8 @@ pub struct End {
     pub report: Option<Box<Report>>,
     /// Why the work ended other than by a farewell of the conductor: a sentence without a full stop.
     pub why: Option<String>,
+    /// When the conductor was last known to be there.
+    pub since: BootInstant,
 }
 
 /// Serves the conductor at the other end of `port` until it says goodbye, is gone, is silent longer
@@ -68,11 +71,11 @@ pub fn serve(
     let mut link = Link::new(port, silence);
     let hello = match greeted(&mut link, silence.min(GREETING)) {
         Ok(hello) => hello,
-        Err(why) => return End { report: None, why: Some(why) },
+        Err(why) => return End { report: None, why: Some(why), since: link.last_heard() },
     };
     let greeting = Message::Hello(Box::new(Hello::new(host.facts())));
     if let Err(why) = link.say(&greeting) {
-        return End { report: None, why: Some(why) };
+        return End { report: None, why: Some(why), since: link.last_heard() };
     }
     on(Event::Conductor(&hello.facts));
     let mut agent = Agent { link, host, actors: BTreeSet::new(), report: None };
@@ -80,7 +83,7 @@ pub fn serve(
     for actor in std::mem::take(&mut agent.actors) {
         agent.host.dismiss(actor);
     }
-    End { report: agent.report, why }
+    End { report: agent.report, why, since: agent.link.last_heard() }
 }
 
 /// Serves over the standard input and output, on the directory that the conductor names; `facts` finds

@@ -24,7 +24,7 @@ impl Runs {
     pub const ENVIRONMENT: Self = Self(32);
     /// What it finds does not change during a run: it is not made again in a later phase with hosts of
     /// which it has been made.
-    pub const ONCE: Self = Self(64);
+    pub const ONCE: Self = Self(16);
     /// When the files of the integrity test are formatted, with `-f`.
     pub const FORMAT: Self = Self(128);
     /// When pages are appended, with `-a`.
@@ -33,6 +33,9 @@ impl Runs {
     pub const VERIFY: Self = Self(512);
     /// When a failure was injected, with `--golive`.
     pub const FAILURE: Self = Self(1024);
+
+    /// In no phase: two copies that were started by hand do it afterwards, with the help of people.
+    pub const BY_HAND: Self = Self(0);
 
     /// In the phases of either.
     #[must_use]

@@ -33,6 +33,7 @@ pub(crate) const TABLES: &[&[Check]] = &[
     see::LOCKED,
     lock::DATA,
     integrity::CHECKS,
+    crate::hold::CHECKS,
 ];
 
 #[cfg(test)]

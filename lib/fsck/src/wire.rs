@@ -107,10 +107,14 @@ pub enum Manual {
     Begin,
     /// Who says it holds the lock.
     Held,
+    /// Who says it waits for the lock.
+    Waiting,
     /// Who says it let the lock go.
     Released,
     /// Who says it got the lock which the other one had.
     Got,
+    /// Who says it cannot have the lock, or has lost it.
+    Cannot,
 }
 
 /// What came over a link.
@@ -141,6 +145,11 @@ impl Link {
     pub fn new(port: Port, silence: Duration) -> Self {
         let now = BootInstant::now();
         Self { port, silence, heard: now, listened: now, said: now }
+    }
+
+    /// When the other end was last known to be there.
+    pub fn last_heard(&self) -> BootInstant {
+        self.heard
     }
 
     /// The port, to be polled together with others, or to be used in another way.

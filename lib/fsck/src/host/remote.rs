@@ -112,6 +112,11 @@ impl RemoteHost {
         Ok(std::mem::take(&mut self.manual))
     }
 
+    /// When the other copy was last known to be there.
+    pub fn last_heard(&self) -> BootInstant {
+        self.link.last_heard()
+    }
+
     /// Ends the connection: whether the other copy has said, within `limit`, that it heard all.
     pub fn goodbye(mut self, limit: Duration) -> bool {
         let until = BootInstant::now().saturating_add(limit);
