@@ -272,6 +272,10 @@ fn printable(line: &str) -> String {
 /// Each text in a call is taken for such a name unless it is known to be none, so that a call which is
 /// added later is refused rather than let through.
 pub fn confine(call: &Call) -> bool {
+    // It has no names: the files are always the same, and are touched only if they are ours.
+    if matches!(call, Call::Integrity(_)) {
+        return true;
+    }
     serde_json::to_value(call).is_ok_and(|call| texts_are_ours("call", &call))
 }
 

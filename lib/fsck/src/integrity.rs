@@ -22,7 +22,7 @@ pub mod drive;
 mod files;
 mod format;
 pub mod job;
-mod judge;
+pub(crate) mod judge;
 mod layout;
 mod log_scan;
 mod markers;

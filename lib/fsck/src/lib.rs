@@ -16,6 +16,7 @@ pub mod check;
 pub mod checks;
 pub mod facts;
 pub mod finding;
+pub mod golive;
 pub mod hold;
 pub mod host;
 pub mod integrity;

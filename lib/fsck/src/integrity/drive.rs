@@ -151,6 +151,16 @@ impl Runner {
         Ok(Self { actor, patience, began, told, busy, sequence: 0, stalls: Vec::new() })
     }
 
+    /// Whether a step has been begun and not ended.
+    pub(crate) fn busy(&self) -> bool {
+        self.busy
+    }
+
+    /// How long the step under way has been taking.
+    pub(crate) fn waiting(&self) -> Duration {
+        if self.busy { self.began.elapsed() } else { Duration::ZERO }
+    }
+
     /// Kills the process, as a crash would.
     pub(crate) fn kill(&mut self) -> Result<(), Trouble> {
         self.busy = false;

@@ -39,7 +39,7 @@ pub fn findings(told: Vec<(&str, Told)>, phase: Phase, hosts: &[String]) -> Vec<
 }
 
 /// What a survey comes to.
-pub(super) fn of_survey(survey: &Survey) -> Vec<(&'static str, Told)> {
+pub(crate) fn of_survey(survey: &Survey) -> Vec<(&'static str, Told)> {
     let mut told = Vec::new();
     let pages = survey.pages;
     let mut add = |id, pass: Told, fail: &str| {
@@ -112,7 +112,7 @@ fn held(survey: &Survey, method: Method) -> Told {
 }
 
 /// What it means that a job could not go on; `None` if what was told before says it all.
-pub(super) fn of_problem(problem: &Problem) -> Option<(&'static str, Told)> {
+pub(crate) fn of_problem(problem: &Problem) -> Option<(&'static str, Told)> {
     let sentence = |problem: &Problem, more: &str| {
         let text = problem.to_string();
         let mut letters = text.chars();
