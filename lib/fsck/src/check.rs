@@ -24,7 +24,7 @@ impl Runs {
     pub const ENVIRONMENT: Self = Self(32);
     /// What it finds does not change during a run: it is not made again in a later phase with hosts of
     /// which it has been made.
-    pub const ONCE: Self = Self(16);
+    pub const ONCE: Self = Self(64);
     /// When the files of the integrity test are formatted, with `-f`.
     pub const FORMAT: Self = Self(128);
     /// When pages are appended, with `-a`.
