@@ -91,6 +91,9 @@ pub fn content(content: Content, at: u64, len: usize) -> Vec<u8> {
 /// How bytes at a position differ from what is meant to be there.
 pub fn compare(wanted: Content, at: u64, found: &[u8]) -> Option<Difference> {
     let expected = content(wanted, at, found.len());
+    if expected == found {
+        return None;
+    }
     let first = expected.iter().zip(found).position(|(a, b)| a != b)?;
     let bytes = expected.iter().zip(found).filter(|(a, b)| a != b).count() as u64;
     let at_first = at + first as u64;
