@@ -17,7 +17,7 @@ pub(super) const CHECKS: &[Check] = &[
         how: "Stamps that say where they belong are written in many sizes and places, up to 4 MiB, and read by the writer, by another process and, where possible, past the cache.",
         why: "Messages and log records must come back as they were written, and from where they were written.",
         change: "Do not use this storage: it loses or mixes up data.",
-        needs: &["name.create"],
+        needs: &["sync.fdatasync"],
         runs: HERE,
         required: true,
         run: written::readback,

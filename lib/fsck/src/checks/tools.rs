@@ -128,9 +128,10 @@ fn short(call: &Call, value: &Value) -> Option<Evidence> {
 /// Makes calls by one message, whatever they give; their answers, as many as calls.
 pub(super) fn all(actor: &mut Actor, calls: Vec<Call>) -> Result<Vec<Reply>, Trouble> {
     let count = calls.len();
+    let limit = patience(actor, calls.iter().map(weight).sum());
     let call = Call::Burst(Burst::All { calls });
-    match actor.must(call)? {
-        Value::Replies(replies) if replies.len() == count => Ok(replies),
+    match actor.call_within(call, limit)?.result {
+        Ok(Value::Replies(replies)) if replies.len() == count => Ok(replies),
         _ => Err(strange(actor, "the answers are fewer than the calls")),
     }
 }
@@ -174,6 +175,24 @@ pub(super) fn append_all(
         left -= written;
     }
     Ok(())
+}
+
+/// How many system calls a call makes, about.
+fn weight(call: &Call) -> u64 {
+    match call {
+        Call::Burst(Burst::Pour { bytes, chunk, .. } | Burst::Compare { bytes, chunk, .. }) => {
+            1 + bytes / u64::from((*chunk).max(1))
+        }
+        Call::Burst(Burst::Exclusive { files, .. }) => 2 * u64::from(*files),
+        _ => 1,
+    }
+}
+
+/// How long so many system calls may take: slow storage is no failure of these checks.
+pub(super) fn patience(actor: &Actor, calls: u64) -> Duration {
+    actor.call_limit().saturating_add(
+        Duration::from_millis(100).saturating_mul(u32::try_from(calls).unwrap_or(u32::MAX)),
+    )
 }
 
 /// What should never be: an actor that answers something else than was asked.

@@ -470,11 +470,6 @@ impl World {
     }
 
     fn size(&mut self, who: Who, ino: u64) -> Result<u64, i32> {
-        if let Some((writer, size)) = self.node(ino)?.late
-            && writer != who.actor
-        {
-            return Ok(size);
-        }
         if self.policy.fresh_size {
             Ok(self.file(ino)?.size)
         } else {
@@ -485,7 +480,10 @@ impl World {
     fn attributes(&mut self, who: Who, ino: u64) -> Result<Attributes, i32> {
         let node = self.node(ino)?.clone();
         let (kind, bytes) = match &node.what {
-            What::File(_) => (0o100_000, self.size(who, ino)?),
+            What::File(_) => {
+                let late = node.late.filter(|(writer, _)| *writer != who.actor);
+                (0o100_000, late.map_or(self.size(who, ino)?, |(_, size)| size))
+            }
             What::Dir(_) => (0o040_000, 4096),
             What::Link(target) => (0o120_000, target.len() as u64),
         };

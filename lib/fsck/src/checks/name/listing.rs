@@ -12,9 +12,9 @@ pub(super) fn complete(stage: &Stage) -> Result<Told, Trouble> {
     let dir = stage.name("list");
     one.must(Call::MakeDir { name: dir.clone(), mode: 0o770 })?;
     let prefix = format!("{dir}/some-file-");
-    match one.must(Call::Burst(Burst::Exclusive { prefix, files: FILES }))? {
-        Value::Won(won) if won.len() == FILES as usize => {}
-        Value::Won(won) => {
+    match must_all(&mut one, vec![Call::Burst(Burst::Exclusive { prefix, files: FILES })])?.pop() {
+        Some(Value::Won(won)) if won.len() == FILES as usize => {}
+        Some(Value::Won(won)) => {
             let note = format!("{} of {FILES} files in a new directory could be made", won.len());
             return Ok(fail("A new directory is not empty.", on(&one, &dir, note)));
         }

@@ -89,7 +89,8 @@ pub(super) fn listed(stage: &Stage) -> Result<Told, Trouble> {
     let dir = stage.name("see-list");
     one.must(Call::MakeDir { name: dir.clone(), mode: 0o770 })?;
     let prefix = format!("{dir}/file-");
-    one.must(Call::Burst(Burst::Exclusive { prefix: prefix.clone(), files: FILES }))?;
+    let prefix_of = prefix.clone();
+    must_all(&mut one, vec![Call::Burst(Burst::Exclusive { prefix: prefix_of, files: FILES })])?;
     let mut new = Awaited::new("new files listed", "The other host never lists new files.");
     let last = format!("file-{}", FILES - 1);
     let calls = || vec![list(&dir)];
