@@ -18,6 +18,7 @@ use crate::check::Check;
 pub(crate) const TABLES: &[&[Check]] = &[
     env::CHECKS,
     error::CHECKS,
+    env::TRIED,
     perm::CHECKS,
     name::CHECKS,
     sync::CHECKS,

@@ -28,6 +28,9 @@ const TABLE_BYTES_MAX: usize = 32 << 20;
 /// The longest single setting, in bytes.
 const SETTING_BYTES_MAX: usize = 64 << 10;
 
+/// The setting that tells with which error `fstatfs(2)` was refused, if it was.
+pub const STATFS_ERROR: &str = "statfs.error";
+
 /// Settings outside of the mount options: their name here, and where the kernel shows them.
 const SETTINGS: &[(Kind, &str, &str)] = &[
     (Kind::Nfs, "nfs.recover_lost_locks", "/sys/module/nfs/parameters/recover_lost_locks"),
@@ -46,11 +49,11 @@ fn text(path: impl AsRef<Path>, bytes_max: usize) -> Option<String> {
 ///
 /// # Errors
 ///
-/// What the system says of the directory itself: the error number of `fstat(2)` or `fstatfs(2)`.
+/// What the system says of the directory itself: the error number of `fstat(2)`.
 pub(crate) fn collect(path: &Path, dir: &Dir) -> Result<HostFacts, i32> {
     // The look into it lets an automounter mount what is to be there.
     let own = dir.attributes(".")?;
-    let space = probe::file_system(dir.fd())?;
+    let space = probe::file_system(dir.fd());
     let node = proc::hostname().unwrap_or_default();
     let mut facts = HostFacts {
         name: node.clone(),
@@ -58,10 +61,10 @@ pub(crate) fn collect(path: &Path, dir: &Dir) -> Result<HostFacts, i32> {
         directory: path.to_string_lossy().into_owned(),
         kernel: proc::kernel_release(),
         boot: proc::boot_id().map(|id| id.to_string()).unwrap_or_default(),
-        magic: space.magic,
+        magic: space.as_ref().map_or(0, |space| space.magic),
         device: own.device,
         inode: own.inode,
-        space: Some(space),
+        space: space.ok(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ..HostFacts::default()
     };
@@ -75,6 +78,9 @@ pub(crate) fn collect(path: &Path, dir: &Dir) -> Result<HostFacts, i32> {
         describe(&mut facts, found);
     }
     add_details(&mut facts, &table);
+    if let Err(errno) = space {
+        facts.settings.insert(STATFS_ERROR.into(), probe::errno_name(errno).into());
+    }
     Ok(facts)
 }
 

@@ -11,7 +11,7 @@ mod smb;
 mod user_space;
 
 use crate::check::{Check, Runs};
-use crate::facts::{Kind, kind, kind_of_magic, type_of_magic};
+use crate::facts::{Kind, STATFS_ERROR, kind, kind_of_magic, type_of_magic};
 use crate::finding::{Evidence, Told, Verdict};
 use crate::report::HostFacts;
 use crate::stage::{Place, Stage, Trouble};
@@ -101,12 +101,14 @@ pub(super) const CHECKS: &[Check] = &[
     cluster::LOCKS,
     user_space::FUSE,
     gluster::PROFILE,
-    clock::CLOCK,
     hosts::SAME_DIRECTORY,
     hosts::TWO_HOSTS_CHECK,
     hosts::SAME_OPTIONS,
     hosts::SAME_IDENTITY,
 ];
+
+/// What is tried once it is known that files can be written.
+pub(super) const TRIED: &[Check] = &[clock::CLOCK];
 
 /// Judges the mount of each host.
 fn each(stage: &Stage, judge: fn(&HostFacts) -> Told) -> Result<Told, Trouble> {
@@ -233,6 +235,9 @@ fn type_name(facts: &HostFacts) -> String {
 }
 
 fn statfs(facts: &HostFacts) -> Told {
+    if let Some(error) = facts.settings.get(STATFS_ERROR) {
+        return Told::fail(format!("fstatfs of the directory is refused: {error}."));
+    }
     let Some(space) = facts.space else {
         return Told::not_tested("The host did not tell the sizes of the file system.");
     };

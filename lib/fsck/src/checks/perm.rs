@@ -15,7 +15,7 @@ const BASE: Check = Check {
     how: "",
     why: "Instances on two hosts share their files by owner, group and mode, and nothing else.",
     change: "See how the server maps users and groups, and mount without options that set owners or modes.",
-    needs: &[],
+    needs: &["env.statfs", "error.full"],
     runs: Runs::BASIC,
     required: true,
     run: |_| Ok(Told::not_applicable("Nothing is asked.")),
@@ -43,7 +43,7 @@ pub(super) const CHECKS: &[Check] = &[
         id: "perm.chmod",
         title: "the owner can change modes",
         how: "Changes the mode of a file, and looks at it through the descriptor and by another process.",
-        needs: &["perm.create-owner"],
+        needs: &["perm.create-owner", "perm.mode"],
         run: chmod,
         ..BASE
     },
@@ -60,7 +60,7 @@ pub(super) const CHECKS: &[Check] = &[
         title: "what is made in a set-group-id directory gets its group",
         how: "Makes such a directory, and in it a file and a directory.",
         why: "This is how files of all instances and administrators end up in the group mqm.",
-        needs: &["perm.create-owner"],
+        needs: &["perm.create-owner", "perm.chmod"],
         run: setgid_dir,
         ..BASE
     },
@@ -70,7 +70,7 @@ pub(super) const CHECKS: &[Check] = &[
         how: "Opens a file that only a supplementary group gives access to, if one can be made.",
         why: "An administrator, or a user of a container, is in the group mqm by a supplementary group.",
         change: "Keep users in at most 16 groups, or let the server look groups up itself and know them.",
-        needs: &["perm.create-owner"],
+        needs: &["env.statfs", "perm.create-owner"],
         required: false,
         run: groups,
         ..BASE
@@ -91,6 +91,7 @@ pub(super) const SHARED: &[Check] = &[Check {
     title: "both hosts see the same owners",
     how: "Each host makes a file; both must see the same owner and group, and be the same user.",
     change: "Give users and groups the same numbers on both hosts, and the same domain for id mapping.",
+    needs: &["env.same-directory"],
     runs: Runs::CONCURRENT.and(Runs::WAITING),
     run: same_owner,
     ..BASE

@@ -15,7 +15,7 @@ pub(super) const CLOCK: Check = Check {
     how: "Compares the time stamp of a file just written with the host's own clock, on each host.",
     why: "Nothing depends on it, but times in logs and of files mislead whoever looks for a cause.",
     change: "Run a time service on the hosts and on the server.",
-    needs: &["env.statfs"],
+    needs: &["env.statfs", "env.same-directory", "error.fsync-twice", "error.full"],
     // It writes a file, so it is nothing for the phase that writes nothing.
     runs: Runs::BASIC.and(Runs::CONCURRENT).and(Runs::WAITING),
     run: clock,
@@ -59,8 +59,10 @@ fn clock(stage: &Stage) -> Result<Told, Trouble> {
     for (host, (skew, file)) in seen {
         let note = match skew {
             Skew::Useless(stamp) => format!("the file's time is {stamp} ns after 1970"),
+            Skew::Ahead(0) => "the file's time is the host's".to_owned(),
             Skew::Ahead(ahead) => {
-                format!("the file's time is ahead of the host's by {}", span(ahead))
+                let way = if ahead > 0 { "ahead of" } else { "behind" };
+                format!("the file's time is {} {way} the host's", span(ahead.saturating_abs()))
             }
         };
         told = told.with(Evidence::note(note).host(host).file(file));
@@ -91,17 +93,13 @@ fn judge(seen: &[(String, (Skew, String))]) -> Told {
 
 /// "3 h 5 min", "2.5 s".
 fn span(nanos: i64) -> String {
-    let seconds = nanos / SECOND;
-    if seconds.abs() < 120 {
-        let tenths = nanos / (SECOND / 10);
-        let sign = if tenths < 0 { "-" } else { "" };
-        return format!("{sign}{}.{} s", tenths.abs() / 10, tenths.abs() % 10);
+    let tenths = nanos.saturating_add(SECOND / 20) / (SECOND / 10);
+    let minutes = nanos.saturating_add(30 * SECOND) / (60 * SECOND);
+    match minutes {
+        ..2 => format!("{}.{} s", tenths / 10, tenths % 10),
+        2..120 => format!("{minutes} min"),
+        _ => format!("{} h {} min", minutes / 60, minutes % 60),
     }
-    let minutes = seconds / 60;
-    if minutes.abs() < 120 {
-        return format!("{minutes} min");
-    }
-    format!("{} h {} min", minutes / 60, minutes.abs() % 60)
 }
 
 /// Writes a file, and compares.
