@@ -254,12 +254,32 @@ pub fn date(microseconds: i64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{:02} UTC", second % 60)
 }
 
+/// A text of the run without the name of the run's folder, which is random and gone when it is read.
+fn without_folder(text: &str) -> String {
+    let mut short = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("amqmfsck-") {
+        short.push_str(before);
+        let end = after.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(after.len());
+        match after[end..].strip_prefix(".tmp/") {
+            Some(name) if end == 32 => rest = name,
+            _ => {
+                short.push_str("amqmfsck-");
+                rest = after;
+            }
+        }
+    }
+    short.push_str(rest);
+    short
+}
+
 /// What one observation says, without its host: "fsync(3) of data-1: EIO (Input/output error)".
 fn evidence_words(evidence: &Evidence) -> String {
-    let mut text = clean(&evidence.call);
-    if !evidence.file.is_empty() && !evidence.call.contains(&evidence.file) {
+    let (call, file) = (without_folder(&evidence.call), without_folder(&evidence.file));
+    let mut text = clean(&call);
+    if !file.is_empty() && !call.contains(&file) {
         let of = if text.is_empty() { "" } else { " of " };
-        _ = write!(text, "{of}{}", clean(&evidence.file));
+        _ = write!(text, "{of}{}", clean(&file));
     }
     let mut parts = Vec::new();
     if let Some(errno) = evidence.errno {
@@ -282,7 +302,7 @@ fn evidence_words(evidence: &Evidence) -> String {
         parts.push(format!("after {}", duration(seconds)));
     }
     if !evidence.note.is_empty() {
-        parts.push(clean(&evidence.note));
+        parts.push(clean(&without_folder(&evidence.note)));
     }
     match (text.is_empty(), parts.is_empty()) {
         (false, false) => format!("{text}: {}", parts.join("; ")),

@@ -105,10 +105,15 @@ pub fn these(
     for (at, check) in checks.iter().enumerate() {
         on(Event::Begins { check, number: at + 1, of: checks.len() });
         let began = BootInstant::now();
-        let missing = missing(check, report, &hosts);
-        let (told, over) = match missing {
-            Some(need) => (Told::not_tested(format!("It needs {need}, which did not hold.")), None),
-            None => told((check.run)(stage)),
+        let (told, over) = match missing(check, report, &hosts) {
+            Some(missing) => (Told::not_tested(missing), None),
+            None => match (check.run)(stage) {
+                Err(Trouble::Refused(evidence)) => match no_room(&evidence, report, &hosts) {
+                    Some(why) => (Told::not_tested(why).with(*evidence), None),
+                    None => told(Err(Trouble::Refused(evidence))),
+                },
+                result => told(result),
+            },
         };
         let finding = finding(check, stage, phase, told, began.elapsed().as_secs_f64());
         on(Event::Found(&finding));
@@ -135,15 +140,38 @@ fn is_known(check: &Check, report: &Report, hosts: &[String]) -> bool {
     hosts.iter().all(found)
 }
 
-/// A need of the check that did not hold on these hosts.
-fn missing<'a>(check: &'a Check, report: &Report, hosts: &[String]) -> Option<&'a str> {
-    let failed = |need: &&&str| {
-        let of_need = |found: &&Finding| found.check == **need && found.hosts == hosts;
-        let last = report.findings.iter().rev().find(of_need);
-        last.is_some_and(|found| matches!(found.verdict, Verdict::Fail | Verdict::NotTested))
+/// Why a check is not made on these hosts, as a sentence: the one need, or need of a need, that everything
+/// else follows from.
+fn missing(check: &Check, report: &Report, hosts: &[String]) -> Option<String> {
+    let last = |id: &str| {
+        let of_need = |found: &&Finding| found.check == id && found.hosts == hosts;
+        report.findings.iter().rev().find(of_need)
     };
-    check.needs.iter().find(failed).copied()
+    check.needs.iter().find_map(|need| match last(need)?.verdict {
+        Verdict::Fail => Some(format!("It needs {need}, which did not hold.")),
+        Verdict::NotTested => {
+            let root = check::of(need).and_then(|need| missing(need, report, hosts));
+            Some(root.unwrap_or_else(|| format!("It needs {need}, which could not be tested.")))
+        }
+        _ => None,
+    })
 }
+
+/// Why a call that was refused for want of room says nothing about the check, as a sentence: a check
+/// before it has failed for the same reason.
+fn no_room(evidence: &Evidence, report: &Report, hosts: &[String]) -> Option<String> {
+    let errno = evidence.errno.filter(|errno| NO_ROOM.contains(errno))?;
+    let same = |found: &&Finding| {
+        let refused = || found.evidence.iter().any(|one| one.errno == Some(errno));
+        let together = found.hosts.iter().any(|host| hosts.contains(host));
+        found.verdict == Verdict::Fail && together && refused()
+    };
+    let first = report.findings.iter().find(same)?;
+    Some(format!("There is no room for it ({}), as {} has found.", evidence.error, first.check))
+}
+
+/// ENOSPC and EDQUOT.
+const NO_ROOM: [i32; 2] = [28, 122];
 
 /// What is told of a check that ended in trouble; and why the run is over, if it is.
 fn told(result: Result<Told, Trouble>) -> (Told, Option<String>) {

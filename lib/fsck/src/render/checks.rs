@@ -87,7 +87,10 @@ pub fn explanation(check: &Check, layout: &Layout) -> String {
         format!("{id}: {}", check.title)
     });
     let needs = if check.needs.is_empty() { "nothing".to_owned() } else { check.needs.join(", ") };
-    let runs: Vec<_> = phases(check).map(phase_words).collect();
+    let mut runs: Vec<_> = phases(check).map(phase_words).collect();
+    if runs.is_empty() {
+        runs.push("a test that people take part in");
+    }
     let required = if check.required {
         "The run is no success if it cannot be made."
     } else {

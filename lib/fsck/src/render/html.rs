@@ -11,7 +11,7 @@ use super::measured::{Measured, measured};
 use super::text::{Block, merged};
 use super::{
     clean, command_line, culprits, date, duration, evidence_line, group_of, group_words, groups,
-    outcome_word, phase_words, verdict_sentence, verdict_word,
+    outcome_word, phase_words, verdict_sentence, verdict_word, without_folder,
 };
 use crate::finding::{Finding, Verdict};
 use crate::report::{HostFacts, Outcome, Phase, Report};
@@ -158,7 +158,7 @@ fn article(page: &mut String, Block { found, hosts, evidence }: &Block<'_>) {
         "<article class=\"{class}\">\n<h3>{mark} <code>{id}</code> <small>{}</small></h3>\n\
          <p>{}</p>\n",
         hosts.join(", "),
-        text(&found.summary)
+        text(&without_folder(&found.summary))
     );
     if !evidence.is_empty() {
         page.push_str("<ul>\n");
@@ -284,7 +284,7 @@ fn checks(page: &mut String, report: &Report) {
                 text(&found.check),
                 text(&found.title),
                 host_names(found),
-                text(&found.summary),
+                text(&without_folder(&found.summary)),
                 duration(found.seconds)
             );
         }

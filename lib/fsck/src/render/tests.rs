@@ -64,3 +64,17 @@ fn lines_are_broken_between_words_and_after_commas() {
     wrap(&mut text, Some(10), "", 0, "");
     assert_eq!(text, "\n");
 }
+
+#[test]
+fn the_folder_of_a_run_is_left_out() {
+    let folder = "amqmfsck-0123456789abcdef0123456789abcdef.tmp";
+    for (text, short) in [
+        (format!("rename({folder}/a-1, {folder}/b-2)"), "rename(a-1, b-2)"),
+        (format!("{folder}/amqmfsck-x"), "amqmfsck-x"),
+        (format!("mkdir({folder})"), &*format!("mkdir({folder})")),
+        ("amqmfsck-12.tmp/x amqmfsck-".to_owned(), "amqmfsck-12.tmp/x amqmfsck-"),
+        ("amqmfsck.dat".to_owned(), "amqmfsck.dat"),
+    ] {
+        assert_eq!(without_folder(&text), short);
+    }
+}

@@ -10,7 +10,7 @@ use super::wrap::{pad, pad_left, wrap};
 use super::{
     Layout, Paint, clean, culprits, duration, evidence_line, group_of, group_words, groups,
     hosts_word, mount_words, outcome_word, paint_of, phase_name, phase_words, verdict_sentence,
-    verdict_word, word,
+    verdict_word, without_folder, word,
 };
 use crate::finding::{Evidence, Finding, Verdict};
 use crate::report::{HostFacts, Outcome, Phase, Report};
@@ -51,10 +51,12 @@ pub fn finding(found: &Finding, layout: &Layout) -> String {
         Verdict::NotApplicable => "not applicable: ",
         _ => "",
     };
-    let summary = format!("{kind}{}", clean(&found.summary));
+    let summary = format!("{kind}{}", clean(&without_folder(&found.summary)));
     let Some(columns) = layout.columns else {
         _ = writeln!(text, "{word_of} {id} {:.3}s {hosts}: {summary}", found.seconds);
-        let evidence: Vec<_> = found.evidence.iter().collect();
+        let is_good = matches!(found.verdict, Verdict::Pass | Verdict::NotApplicable);
+        let shown = if is_good && !layout.verbose { &[][..] } else { &found.evidence };
+        let evidence: Vec<_> = shown.iter().collect();
         details(&mut text, found, &evidence, layout, usize::MAX);
         return text;
     };
@@ -313,7 +315,13 @@ fn blocks(text: &mut String, report: &Report, verdict: Verdict, layout: &Layout)
         };
         text.push('\n');
         wrap(text, layout.columns, &format!("{mark}  "), INDENT, &format!("{id}{hosts}"));
-        wrap(text, layout.columns, &" ".repeat(INDENT), INDENT, &clean(&found.summary));
+        wrap(
+            text,
+            layout.columns,
+            &" ".repeat(INDENT),
+            INDENT,
+            &clean(&without_folder(&found.summary)),
+        );
         let most = if layout.verbose { usize::MAX } else { EVIDENCE_MAX };
         details(text, found, &evidence, layout, most);
     }
@@ -340,7 +348,7 @@ fn not_tested(text: &mut String, report: &Report, layout: &Layout) {
         };
         let ids: Vec<_> = of_cause().map(id).collect();
         let mark = layout.style.paint(Paint::Dim, verdict_word(Verdict::NotTested));
-        let words = format!("{}: {}", ids.join(", "), clean(cause));
+        let words = format!("{}: {}", ids.join(", "), clean(&without_folder(cause)));
         wrap(text, layout.columns, &format!("{mark}  "), INDENT, &words);
         for Block { found, evidence, .. } in of_cause() {
             details(text, found, evidence, layout, EVIDENCE_MAX);
