@@ -141,19 +141,22 @@ fn is_known(check: &Check, report: &Report, hosts: &[String]) -> bool {
 }
 
 /// Why a check is not made on these hosts, as a sentence: the one need, or need of a need, that everything
-/// else follows from.
+/// else follows from. What a need that this phase is without needs in its turn counts as well.
 fn missing(check: &Check, report: &Report, hosts: &[String]) -> Option<String> {
     let last = |id: &str| {
         let of_need = |found: &&Finding| found.check == id && found.hosts == hosts;
-        report.findings.iter().rev().find(of_need)
+        report.findings.iter().rev().find(of_need).map(|found| found.verdict)
     };
-    check.needs.iter().find_map(|need| match last(need)?.verdict {
-        Verdict::Fail => Some(format!("It needs {need}, which did not hold.")),
-        Verdict::NotTested => {
-            let root = check::of(need).and_then(|need| missing(need, report, hosts));
-            Some(root.unwrap_or_else(|| format!("It needs {need}, which could not be tested.")))
+    check.needs.iter().find_map(|need| {
+        let deeper = || check::of(need).and_then(|need| missing(need, report, hosts));
+        match last(need) {
+            Some(Verdict::Fail) => Some(format!("It needs {need}, which did not hold.")),
+            Some(Verdict::NotTested) => Some(
+                deeper().unwrap_or_else(|| format!("It needs {need}, which could not be tested.")),
+            ),
+            Some(_) => None,
+            None => deeper(),
         }
-        _ => None,
     })
 }
 

@@ -18,6 +18,27 @@ pub(in crate::checks) const CHECKS: &[Check] = &[
         run: |stage| each(stage, "getlk", RECORD_LOCKS, "F_GETLK tells the truth.", file::getlk),
     },
     Check {
+        id: "lock.together",
+        title: "of several that ask at the same time one gets the lock",
+        how: "Four processes ask at the same moment, eight times; this program, which is outside \
+             the storage, counts who got it.",
+        why: "Two standby instances see at the same moment that the active one is gone.",
+        change: MAKER,
+        needs: BASE,
+        runs: Runs::BASIC.and(Runs::CONCURRENT).and(Runs::WAITING),
+        required: true,
+        run: |stage| {
+            each(
+                stage,
+                "together",
+                RECORD_LOCKS,
+                "Of several that ask at once one gets \
+             the lock.",
+                race::together,
+            )
+        },
+    },
+    Check {
         id: "lock.poll",
         title: "who asks again and again gets the lock soon after it is free",
         how: "One process gives the lock back while the other asks again and again; the time is \
@@ -67,14 +88,14 @@ pub(in crate::checks) const CHECKS: &[Check] = &[
              while another process waits.",
         why: "Programs beside an instance would wait for ever.",
         change: WAITER,
-        needs: &["lock.wait", "lock.kill", "lock.downgrade"],
+        needs: &["lock.wait", "lock.kill", "lock.downgrade", "lock.together"],
         runs: Runs::ALL.and(Runs::WAITING),
         required: false,
         run: |stage| {
             each(
                 stage,
                 "wait-end",
-                RECORD_LOCKS,
+                INSTANCE_LOCKS,
                 "A waiting call is woken however the \
              lock becomes free.",
                 wait::wait_end,
@@ -94,7 +115,7 @@ pub(in crate::checks) const CHECKS: &[Check] = &[
             each(
                 stage,
                 "wait-queue",
-                RECORD_LOCKS,
+                INSTANCE_LOCKS,
                 "Waiting calls get the lock one \
              after the other.",
                 wait::wait_queue,
@@ -108,7 +129,7 @@ pub(in crate::checks) const CHECKS: &[Check] = &[
         why: "A program that cannot be interrupted cannot be ended in good order.",
         change: WAITER,
         needs: &["lock.wait"],
-        runs: Runs::ALL.and(Runs::WAITING),
+        runs: Runs::BASIC.and(Runs::WAITING),
         required: false,
         run: |stage| {
             each(
@@ -129,7 +150,7 @@ pub(in crate::checks) const CHECKS: &[Check] = &[
         why: "A lock that nobody knows to have is never given back: no instance could start.",
         change: MAKER,
         needs: &["lock.wait-signal"],
-        runs: Runs::ALL.and(Runs::WAITING),
+        runs: Runs::BASIC.and(Runs::WAITING),
         required: true,
         run: |stage| {
             each(
@@ -149,7 +170,7 @@ pub(in crate::checks) const CHECKS: &[Check] = &[
              it.",
         why: "A lock that is granted to the dead is never given back: no instance could start.",
         change: MAKER,
-        needs: &["lock.wait", "lock.close-other"],
+        needs: &["lock.ghost", "lock.close-other"],
         runs: Runs::ALL.and(Runs::WAITING),
         required: true,
         run: |stage| {
@@ -290,27 +311,6 @@ pub(in crate::checks) const CHECKS: &[Check] = &[
         },
     },
     Check {
-        id: "lock.together",
-        title: "of several that ask at the same time one gets the lock",
-        how: "Four processes ask at the same moment, eight times; this program, which is outside \
-             the storage, counts who got it.",
-        why: "Two standby instances see at the same moment that the active one is gone.",
-        change: MAKER,
-        needs: BASE,
-        runs: Runs::BASIC.and(Runs::CONCURRENT).and(Runs::WAITING),
-        required: true,
-        run: |stage| {
-            each(
-                stage,
-                "together",
-                RECORD_LOCKS,
-                "Of several that ask at once one gets \
-             the lock.",
-                race::together,
-            )
-        },
-    },
-    Check {
         id: "lock.race",
         title: "of many that take the lock in turns only one is inside",
         how: "Four processes take the lock 25 times each, as fast as they can, and note when they \
@@ -318,7 +318,7 @@ pub(in crate::checks) const CHECKS: &[Check] = &[
         why: "Only the lock keeps two instances from serving, and writing, at the same time.",
         change: MAKER,
         needs: &["lock.together", "lock.read-through", "name.unlink"],
-        runs: Runs::ALL.and(Runs::CONCURRENT).and(Runs::WAITING),
+        runs: Runs::BASIC.and(Runs::CONCURRENT).and(Runs::WAITING),
         required: true,
         run: race::race,
     },
@@ -331,7 +331,7 @@ pub(in crate::checks) const CHECKS: &[Check] = &[
         change: "Raise the limits of locks at the server (on a lock service: of each file and \
              each mount), or use another file system.",
         needs: &["lock.merge"],
-        runs: Runs::ALL.and(Runs::WAITING),
+        runs: Runs::BASIC.and(Runs::WAITING),
         required: true,
         run: |stage| {
             each(stage, "many", INSTANCE_LOCKS, "1024 locks can be held at once.", range::many)
@@ -395,7 +395,7 @@ pub(in crate::checks) const DATA: &[Check] = &[Check {
     change: "Mount without options that keep old data (on NFS: not nocto, no large actimeo; \
              on SMB: cache=none or cache=strict).",
     needs: &["lock.race", "data.under-lock"],
-    runs: Runs::ALL.and(Runs::CONCURRENT).and(Runs::WAITING),
+    runs: Runs::BASIC.and(Runs::CONCURRENT).and(Runs::WAITING),
     required: true,
     run: |stage| {
         each(

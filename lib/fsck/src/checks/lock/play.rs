@@ -392,7 +392,7 @@ impl<'a> Play<'a> {
 
     /// How long to look whether something happens that must not.
     pub(super) fn moment(&self) -> Duration {
-        let longest = Duration::from_millis(if self.stage.two_hosts() { 300 } else { 25 });
+        let longest = Duration::from_millis(if self.stage.two_hosts() { 300 } else { 10 });
         longest.min(self.stage.limits().call / 32)
     }
 

@@ -101,7 +101,7 @@ pub(super) fn eof(on: &mut Play<'_>) -> Done {
         refused(TWO, 0, W, ALL, "A lock of an empty file excludes nobody."),
         refused(TWO, 0, W, bytes(0, 1), "A lock of an empty file excludes nobody."),
         refused(TWO, 0, W, bytes(1000, 1), ENDS),
-        refused(TWO, 0, W, bytes(1 << 40, 1), ENDS),
+        refused(TWO, 0, W, bytes(1 << 30, 1), ENDS),
         unlock(ONE, 0, ALL),
         does(ONE, Call::SetLength { fd: 0, bytes: 100 }),
         get(ONE, 0, W, bytes(50, 0), "A lock that was given back stays taken."),
