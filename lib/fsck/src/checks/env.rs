@@ -31,7 +31,7 @@ const MOUNT: Check = Check {
     how: "Reads the mount's line in /proc/self/mountinfo.",
     why: "",
     change: "Change the options of the mount on both hosts, and mount it anew.",
-    needs: &["env.mount"],
+    needs: &["env.statfs"],
     runs: EVERYWHERE,
     required: false,
     run: |_| Ok(Told::not_applicable("Nothing is asked.")),
@@ -54,7 +54,6 @@ pub(super) const CHECKS: &[Check] = &[
         how: "Finds the mount of the open directory in /proc/self/mountinfo by its number.",
         why: "Some mount options break locks or durability without a call ever failing.",
         change: "Run the test where /proc is mounted.",
-        needs: &["env.statfs"],
         run: |stage| each(stage, mount),
         ..MOUNT
     },
@@ -64,7 +63,6 @@ pub(super) const CHECKS: &[Check] = &[
         how: "Takes the type from /proc/self/mountinfo, or the magic number of fstatfs.",
         why: "An active and a standby instance need locks and data that both hosts see alike.",
         change: "Use NFS 4.1 or later, a cluster file system, or replicated GlusterFS.",
-        needs: &["env.statfs"],
         run: |stage| each(stage, fs_type),
         ..MOUNT
     },
@@ -74,7 +72,7 @@ pub(super) const CHECKS: &[Check] = &[
         title: "the file system is mounted to be written",
         why: "A queue manager writes for every message; many systems turn to read-only after an error.",
         change: "Find out why it is read-only (an option, or an error of the disk), and mount it rw.",
-        run: |stage| each(stage, read_only),
+        run: |stage| by_options(stage, read_only),
         ..MOUNT
     },
     Check {
@@ -83,7 +81,6 @@ pub(super) const CHECKS: &[Check] = &[
         how: "Asks fstatfs for free space and files.",
         why: "A queue manager that cannot extend its log ends.",
         change: "Make room, or give the queue manager a larger file system.",
-        needs: &["env.statfs"],
         run: |stage| each(stage, space),
         ..MOUNT
     },
@@ -111,7 +108,7 @@ pub(super) const CHECKS: &[Check] = &[
 pub(super) const TRIED: &[Check] = &[clock::CLOCK];
 
 /// Judges the mount of each host.
-fn each(stage: &Stage, judge: fn(&HostFacts) -> Told) -> Result<Told, Trouble> {
+fn each(stage: &Stage, judge: impl Fn(&HostFacts) -> Told) -> Result<Told, Trouble> {
     let first = stage.facts(Place::First)?;
     let one = with_mount(judge(first), first);
     if !stage.two_hosts() {
@@ -120,6 +117,20 @@ fn each(stage: &Stage, judge: fn(&HostFacts) -> Told) -> Result<Told, Trouble> {
     let second = stage.facts(Place::Second)?;
     let other = with_mount(judge(second), second);
     Ok(both((&first.name, one), (&second.name, other)))
+}
+
+/// Judges the options of the mount of each host.
+fn by_options(stage: &Stage, judge: impl Fn(&HostFacts) -> Told) -> Result<Told, Trouble> {
+    each(stage, |facts| known(facts, judge(facts)))
+}
+
+/// A verdict on options, if they are known. That something is another kind of file system is told by
+/// its magic number, too.
+fn known(facts: &HostFacts, told: Told) -> Told {
+    if facts.fs_type.is_empty() && told.verdict != Verdict::NotApplicable {
+        return Told::not_tested("The options of the mount are not known; see env.mount.");
+    }
+    told
 }
 
 /// What the verdict rests on.

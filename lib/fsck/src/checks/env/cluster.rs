@@ -1,6 +1,6 @@
 //! Cluster and parallel file systems.
 
-use super::{MOUNT, Said, each, set};
+use super::{MOUNT, Said, by_options, set};
 use crate::check::Check;
 use crate::facts::{Kind, is_on, kind};
 use crate::finding::Told;
@@ -11,7 +11,7 @@ pub(super) const LOCKS: Check = Check {
     title: "the locks of a cluster file system are known to all of its hosts",
     why: "A lock that only the own host knows does not keep the other host's instance out.",
     change: "Take the option away, and mount the file system anew on all hosts.",
-    run: |stage| each(stage, judge),
+    run: |stage| by_options(stage, judge),
     ..MOUNT
 };
 

@@ -1,8 +1,8 @@
 //! `GlusterFS`: what of the safe profile shows in the client.
 
-use super::{MOUNT, Said, each};
+use super::{MOUNT, Said, by_options};
 use crate::check::Check;
-use crate::facts::{GlusterFacts, is_on};
+use crate::facts::{GlusterFacts, Kind, is_on, kind};
 use crate::finding::Told;
 use crate::report::HostFacts;
 
@@ -14,7 +14,7 @@ pub(super) const PROFILE: Check = Check {
           reads old and truncated files under a lock that it has just taken.",
     change: "Set the options of the safe profile on the volume, and mount with direct-io-mode=yes, \
              attribute-timeout=0, entry-timeout=0 on both hosts.",
-    run: |stage| each(stage, judge),
+    run: |stage| by_options(stage, judge),
     ..MOUNT
 };
 
@@ -33,7 +33,8 @@ const CACHES: &[(&str, &str)] = &[
 const PING_SECONDS: u32 = 15;
 
 pub(super) fn judge(facts: &HostFacts) -> Told {
-    if facts.fs_type != "fuse.glusterfs" {
+    let may_be = facts.fs_type.is_empty() && kind(facts) == Kind::Fuse;
+    if facts.fs_type != "fuse.glusterfs" && !may_be {
         return Told::not_applicable("It is not GlusterFS.");
     }
     let Some(client) = &facts.gluster else {

@@ -1,6 +1,6 @@
 //! File systems of one host, and those that keep nothing.
 
-use super::{EACH_TIME, MOUNT, Said, each, set, type_name};
+use super::{EACH_TIME, MOUNT, Said, by_options, each, set, type_name};
 use crate::check::Check;
 use crate::facts::{Kind, kind};
 use crate::finding::Told;
@@ -13,7 +13,6 @@ pub(super) const VOLATILE: Check = Check {
     how: "Takes the type from /proc/self/mountinfo, or the magic number of fstatfs.",
     why: "What a queue manager has acknowledged must still be there after the power went.",
     change: "Put the queue manager on a real file system; in a container, on a mounted volume.",
-    needs: &["env.statfs"],
     run: |stage| each(stage, volatile),
     ..MOUNT
 };
@@ -33,7 +32,7 @@ pub(super) const BARRIERS: Check = Check {
     title: "a local file system makes the disk flush its cache",
     why: "Without it, what fsync has promised sits in the disk's memory when the power goes.",
     change: "Take the option away, and mount the file system anew.",
-    run: |stage| each(stage, barriers),
+    run: |stage| by_options(stage, barriers),
     ..MOUNT
 };
 

@@ -1,6 +1,6 @@
 //! NFS.
 
-use super::{MOUNT, Said, each, number, set};
+use super::{MOUNT, Said, by_options, number, set};
 use crate::check::Check;
 use crate::facts::{Kind, kind};
 use crate::finding::Told;
@@ -11,7 +11,7 @@ pub(super) const VERSION: Check = Check {
     title: "NFS is of version 4",
     why: "Before version 4 the locks of a host that died stay until it comes back, so nobody takes over.",
     change: "Mount with vers=4.1 or vers=4.2.",
-    run: |stage| each(stage, version),
+    run: |stage| by_options(stage, version),
     ..MOUNT
 };
 
@@ -20,7 +20,7 @@ pub(super) const LOCKS: Check = Check {
     title: "the locks of NFS are kept by the server",
     why: "A lock that only the own host knows does not keep the other host's instance out.",
     change: "Mount without nolock and local_lock.",
-    run: |stage| each(stage, locks),
+    run: |stage| by_options(stage, locks),
     ..MOUNT
 };
 
@@ -29,7 +29,7 @@ pub(super) const SOFT: Check = Check {
     title: "NFS waits for its server and does not give up",
     why: "A call that gives up has perhaps been done all the same; later writes can fail silently.",
     change: "Mount with hard.",
-    run: |stage| each(stage, soft),
+    run: |stage| by_options(stage, soft),
     ..MOUNT
 };
 
@@ -38,7 +38,7 @@ pub(super) const CACHE: Check = Check {
     title: "NFS asks its server before it uses what it remembers",
     why: "The instance that takes over must see what the other one wrote last, not what it saw before.",
     change: "Mount without these options.",
-    run: |stage| each(stage, cache),
+    run: |stage| by_options(stage, cache),
     ..MOUNT
 };
 
@@ -47,7 +47,7 @@ pub(super) const TRANSPORT: Check = Check {
     title: "NFS runs over a reliable connection with reasonable time-outs",
     why: "Lost datagrams and early time-outs look like a dead server.",
     change: "Mount with proto=tcp, and without timeo.",
-    run: |stage| each(stage, transport),
+    run: |stage| by_options(stage, transport),
     ..MOUNT
 };
 
@@ -57,7 +57,7 @@ pub(super) const LEASE: Check = Check {
     how: "Reads lease_time in /proc/self/mountstats.",
     why: "So long, and not shorter, a standby instance waits for the locks of a host that died.",
     change: "Set a shorter lease on the server.",
-    run: |stage| each(stage, lease),
+    run: |stage| by_options(stage, lease),
     ..MOUNT
 };
 
@@ -67,7 +67,7 @@ pub(super) const LOST_LOCKS: Check = Check {
     how: "Reads /sys/module/nfs/parameters/recover_lost_locks.",
     why: "A host that was cut off would go on to write over what the other host has written since.",
     change: "Set the parameter recover_lost_locks of the module nfs to N, and mount anew.",
-    run: |stage| each(stage, lost_locks),
+    run: |stage| by_options(stage, lost_locks),
     ..MOUNT
 };
 
@@ -77,7 +77,7 @@ pub(super) const EXPORT: Check = Check {
     how: "It cannot be seen from a client: only a crash of the server shows it.",
     why: "A server that exports with async loses what it has acknowledged when it crashes.",
     change: "Export with sync.",
-    run: |stage| each(stage, export),
+    run: |stage| by_options(stage, export),
     ..MOUNT
 };
 

@@ -1,6 +1,6 @@
 //! SMB, also called CIFS.
 
-use super::{MOUNT, Said, each, set};
+use super::{MOUNT, Said, by_options, set};
 use crate::check::Check;
 use crate::facts::{Kind, kind};
 use crate::finding::Told;
@@ -11,7 +11,7 @@ pub(super) const SMB: Check = Check {
     title: "an SMB share is mounted so that locks, data and owners are the server's",
     why: "SMB was made for other clients: locks, fsync and owners are what its options make of them.",
     change: "Use NFS 4.1 or later instead of SMB.",
-    run: |stage| each(stage, judge),
+    run: |stage| by_options(stage, judge),
     ..MOUNT
 };
 

@@ -168,6 +168,14 @@ fn what_is_not_known_is_not_tested_and_nothing_panics() {
     assert_eq!(statfs(&nothing).verdict, NotTested);
     let in_memory = HostFacts { magic: 0x0102_1994, ..HostFacts::default() };
     assert_eq!(local::volatile(&in_memory).verdict, Fail, "by the magic number alone");
+    let by_magic = |magic, judge: fn(&HostFacts) -> Told| {
+        let facts = HostFacts { magic, ..HostFacts::default() };
+        known(&facts, judge(&facts)).verdict
+    };
+    assert_eq!(by_magic(0x6969, nfs::locks), NotTested);
+    assert_eq!(by_magic(0xef53, nfs::locks), NA);
+    assert_eq!(by_magic(0xef53, local::barriers), NotTested);
+    assert_eq!(by_magic(0x6573_5546, gluster::judge), NotTested);
 }
 
 #[test]
