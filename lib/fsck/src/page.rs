@@ -14,8 +14,8 @@ use crate::{Report, render};
 ///
 /// As [`write`].
 pub fn begin(path: &Path, report: &Report) -> Result<(), IoError> {
-    let mut unfinished = report.clone();
-    unfinished.ended_early = "It was not over when this page was written.".to_owned();
+    let ended_early = "It was not over when this page was written.".to_owned();
+    let mut unfinished = Report { ended_early, ..report.clone() };
     unfinished.close(0.0);
     write(path, &unfinished)
 }
