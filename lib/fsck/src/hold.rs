@@ -25,8 +25,10 @@ pub use play::{Limits, Scene};
 pub const FILE: &str = "amqmfsck.lkw";
 /// How often a waiting copy asks for the lock: as often as a standby instance does, or more.
 const EVERY_MS: u32 = 100;
-/// How long it asks before it is asked itself whether to go on.
-const ASKING_MS: u32 = 60 * 60 * 1000;
+/// How long it asks before it is looked whether the file is still there.
+const ASKING_MS: u32 = 500;
+/// `ENOENT`.
+const MISSING: i32 = 2;
 /// The one actor.
 const ACTOR: u32 = 1;
 /// How long the lock may take to be given back.
@@ -55,6 +57,8 @@ pub(crate) const CHECKS: &[Check] = &[CHECK];
 pub struct Hold {
     host: LocalHost,
     state: State,
+    /// Whether somebody else held the lock when it was first asked for.
+    late: bool,
 }
 
 impl std::fmt::Debug for Hold {
@@ -97,9 +101,8 @@ impl Hold {
     pub fn start(path: &Path) -> Result<Self, Lost> {
         let mut host = LocalHost::new(path, HostFacts::default());
         host.start(ACTOR)?;
-        let how = How { mode: 0o660, ..How::MAKE };
-        host.send(ACTOR, &Call::Open { fd: 0, name: FILE.into(), how })?;
-        Ok(Self { host, state: State::Making })
+        host.send(ACTOR, &make())?;
+        Ok(Self { host, state: State::Making, late: false })
     }
 
     /// Whether this copy holds the lock.
@@ -125,7 +128,7 @@ impl Hold {
         };
         match self.state {
             State::Making => self.made(&reply),
-            State::Trying => Some(self.tried(&reply)),
+            State::Trying => self.tried(&reply),
             State::Waiting => self.waited(reply),
             State::Held | State::Over => None,
         }
@@ -148,15 +151,21 @@ impl Hold {
         }
     }
 
-    fn tried(&mut self, reply: &Reply) -> Event {
+    fn tried(&mut self, reply: &Reply) -> Option<Event> {
         match reply.result {
-            Ok(Value::Yes(true)) => {
-                self.state = State::Held;
-                Event::Held
+            Ok(Value::Yes(true)) => Some(self.got()),
+            Ok(_) => {
+                let first = !std::mem::replace(&mut self.late, true);
+                self.wait().or(first.then_some(Event::Waiting))
             }
-            Ok(_) => self.wait().unwrap_or(Event::Waiting),
-            Err(errno) => self.over(miqm_sys::probe::errno_text(errno)),
+            Err(MISSING) => self.ask(&make(), State::Making),
+            Err(errno) => Some(self.over(miqm_sys::probe::errno_text(errno))),
         }
+    }
+
+    fn got(&mut self) -> Event {
+        self.state = State::Held;
+        if self.late { Event::Got } else { Event::Held }
     }
 
     fn wait(&mut self) -> Option<Event> {
@@ -168,11 +177,10 @@ impl Hold {
 
     fn waited(&mut self, reply: Reply) -> Option<Event> {
         match reply.result {
-            Ok(Value::Waited { came: true, .. }) => {
-                self.state = State::Held;
-                Some(Event::Got)
-            }
+            Ok(Value::Waited { came: true, .. }) => Some(self.got()),
             Ok(Value::Waited { last, .. }) => match last.result {
+                // A holder that gave up removed it. Who makes it first has the lock of the new one.
+                Err(MISSING) => self.ask(&make(), State::Making),
                 Err(errno) => Some(self.over(miqm_sys::probe::errno_text(errno))),
                 Ok(_) => self.wait(),
             },
@@ -201,6 +209,11 @@ impl Hold {
         }
         self.let_go();
     }
+}
+
+/// Opens the file, and makes it if it is not there.
+fn make() -> Call {
+    Call::Open { fd: 0, name: FILE.into(), how: How { mode: 0o660, ..How::MAKE } }
 }
 
 /// One copy's part in the lock, and in the play.

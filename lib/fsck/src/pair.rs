@@ -123,6 +123,8 @@ pub struct Met {
 pub struct Post {
     port: Option<Port>,
     worker: Worker,
+    dir: PathBuf,
+    id: Id,
 }
 
 impl Drop for Post {
@@ -133,6 +135,15 @@ impl Drop for Post {
         let until = BootInstant::now().saturating_add(TIDY);
         while !self.worker.has_ended() && !until.left().is_zero() {
             clock::sleep(Duration::from_millis(2));
+        }
+        if self.worker.has_ended() && self.worker.code() != Some(0) {
+            // It died, and its files are still there. If no other process can be made, they stay.
+            let (dir, id) = (self.dir.clone(), self.id);
+            if let Ok(mut worker) = Worker::start(move |_| post::clean_up(&dir, id)) {
+                while !worker.has_ended() && !until.left().is_zero() {
+                    clock::sleep(Duration::from_millis(2));
+                }
+            }
         }
     }
 }
@@ -250,12 +261,12 @@ fn signed(mut offer: Offer) -> Offer {
 fn start(dir: PathBuf, offer: Offer, silence: Duration) -> Result<Post, MeetError> {
     let cannot = |error: miqm_sys::IoError| MeetError::Cannot(error.to_string());
     let (id, nonce) = (Id::random().map_err(cannot)?, Id::random().map_err(cannot)?);
-    let task = Task { dir, id, nonce, offer, silence };
+    let task = Task { dir: dir.clone(), id, nonce, offer, silence };
     let worker = Worker::start(move |stream| match Port::of_stream(stream, WIRE_BYTES_MAX) {
         Ok(port) => post::work(task, port),
         Err(_) => 1,
     });
     let worker = worker.map_err(cannot)?;
     let port = worker.port(WIRE_BYTES_MAX).map_err(cannot)?;
-    Ok(Post { port: Some(port), worker })
+    Ok(Post { port: Some(port), worker, dir, id })
 }

@@ -19,4 +19,4 @@ pub use meeting::Offer;
 pub use sheet::Id;
 
 pub(crate) use meeting::Seen;
-pub(crate) use postman::{Task, Word, work};
+pub(crate) use postman::{Task, Word, clean_up, work};

@@ -107,7 +107,7 @@ pub fn these(
         let began = BootInstant::now();
         let (told, over) = match missing(check, report, &hosts) {
             Some(missing) => (Told::not_tested(missing), None),
-            None => match (check.run)(stage) {
+            None => match made(check, stage) {
                 Err(Trouble::Refused(evidence)) => match no_room(&evidence, report, &hosts) {
                     Some(why) => (Told::not_tested(why).with(*evidence), None),
                     None => told(Err(Trouble::Refused(evidence))),
@@ -124,6 +124,22 @@ pub fn these(
         }
     }
     true
+}
+
+/// Makes a check. A failure is none of the storage if an actor died meanwhile that nobody killed.
+fn made(check: &Check, stage: &Stage) -> Result<Told, Trouble> {
+    stage.take_died();
+    let result = (check.run)(stage);
+    let failed = match &result {
+        Ok(told) => told.verdict == Verdict::Fail,
+        Err(Trouble::Refused(_)) => true,
+        Err(_) => false,
+    };
+    if stage.take_died() && failed {
+        let note = "somebody, or a lack of memory, ended a process of the test";
+        return Err(Trouble::Died(Box::new(Evidence::note(note))));
+    }
+    result
 }
 
 /// The names of the hosts of a stage, in the order of the places.

@@ -92,6 +92,8 @@ pub(crate) struct Shared {
     progress: RefCell<Option<Progress>>,
     /// The names that calls may have made, to be removed in the end.
     made: RefCell<BTreeSet<String>>,
+    /// Whether an actor was found dead that nobody of this run killed.
+    pub(crate) died: std::cell::Cell<bool>,
     /// Whether the run was asked to end.
     asked: Box<dyn Fn() -> bool>,
 }
@@ -147,6 +149,7 @@ impl Stage {
             trace: RefCell::new(None),
             progress: RefCell::new(None),
             made: RefCell::default(),
+            died: false.into(),
             asked: Box::new(asked),
         };
         let second = host.clone();
@@ -197,6 +200,11 @@ impl Stage {
     /// Every name that a call may have made so far, relative to the tested directory.
     pub fn made(&self) -> BTreeSet<String> {
         self.shared.made.borrow().clone()
+    }
+
+    /// Whether since the last question an actor was found dead that nobody of this run killed.
+    pub(crate) fn take_died(&self) -> bool {
+        self.shared.died.take()
     }
 
     /// Whether the places are two hosts.

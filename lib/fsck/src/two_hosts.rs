@@ -11,7 +11,7 @@ use miqm_sys::worker::Worker;
 
 use crate::host::RemoteHost;
 use crate::report::{Phase, Report};
-use crate::run::{self, Event};
+use crate::run::{self, Choice, Event};
 use crate::stage::{SharedHost, Stage};
 
 /// `EIO`: what failed has no error number of its own.
@@ -40,6 +40,18 @@ pub fn run(
     report: &mut Report,
     on: &mut dyn FnMut(Event<'_>),
 ) -> bool {
+    run_of(stage, hosts, phases, &Choice::default(), report, on)
+}
+
+/// The same with the checks of a choice only.
+pub fn run_of(
+    stage: &Stage,
+    hosts: &[SharedHost],
+    phases: &[Phase],
+    choice: &Choice,
+    report: &mut Report,
+    on: &mut dyn FnMut(Event<'_>),
+) -> bool {
     for host in hosts {
         let facts = host.borrow().facts().clone();
         if !report.hosts.contains(&facts) {
@@ -65,7 +77,7 @@ pub fn run(
             for other in &hosts[at + 1..] {
                 for (first, second) in [(one, other), (other, one)] {
                     let stage = stage.with_hosts(first.clone(), second.clone());
-                    if !run::phase(&stage, *phase, report, &mut told) {
+                    if !run::phase_of(&stage, *phase, choice, report, &mut told) {
                         return false;
                     }
                 }

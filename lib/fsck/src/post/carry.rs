@@ -180,9 +180,13 @@ impl Carry {
         Ok(())
     }
 
-    /// Removes the files of both copies.
-    pub(crate) fn remove(&mut self, dir: &Dir) {
+    /// Removes what this copy wrote, and the folder, unless somebody has something in it.
+    pub(crate) fn remove_all(&mut self, dir: &Dir) {
         self.board.remove(dir);
+        dir.remove_dir(&self.folder).ok();
+        if let Some((run, _)) = self.folder.split_once('/') {
+            dir.remove_dir(run).ok();
+        }
     }
 
     /// Carries messages until one of the two copies ends, and removes what this one wrote.
@@ -228,8 +232,9 @@ impl Carry {
             Some(why) => tell(&mut port, &Message::Gone { why }),
             None => self.farewell(dir),
         }
-        self.remove(dir);
+        self.board.remove(dir);
         self.remove_theirs(dir);
+        self.remove_all(dir);
     }
 
     /// Takes what the owner has to say, waiting for it a little: whether there was something. `None` if

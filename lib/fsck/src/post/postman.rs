@@ -1,7 +1,7 @@
 //! The process that looks after the files, for an owner that must not touch them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use miqm_sys::clock::BootInstant;
@@ -309,7 +309,7 @@ impl Postman {
         while !carry.hears(&self.dir) {
             if proc::parent() != self.owner || began.elapsed() >= self.task.silence {
                 self.board.remove(&self.dir);
-                carry.remove(&self.dir);
+                carry.remove_all(&self.dir);
                 let host = offer.host;
                 let why =
                     format!("the copy on host {host} was found, and then nothing was heard of it");
@@ -318,15 +318,16 @@ impl Postman {
             }
             // What fails now is tried again.
             self.publish().and_then(|()| carry.publish(&self.dir)).ok();
-            match self.port.receive(self.pace.wait()) {
-                Ok(Incoming::Late) => {}
-                _ => break,
+            if !matches!(self.port.receive(self.pace.wait()), Ok(Incoming::Late)) {
+                self.board.remove(&self.dir);
+                carry.remove_all(&self.dir);
+                return 0;
             }
         }
         self.board.remove(&self.dir);
         let met = Word::Met { id: with, offer: Box::new(offer), directs, folder };
         if !say(&mut self.port, &met) {
-            carry.remove(&self.dir);
+            carry.remove_all(&self.dir);
             return 1;
         }
         carry.run(&self.dir, self.port, self.owner);
@@ -335,6 +336,26 @@ impl Postman {
         remove_dead(&self.dir, &hellos, with);
         0
     }
+}
+
+/// Removes what the copy of this id published, wherever that is: after its postman died.
+pub(crate) fn clean_up(path: &Path, id: Id) -> u8 {
+    let Ok(dir) = Dir::open(path) else { return 1 };
+    let listed = dir.list(".").unwrap_or_default();
+    let (folders, hellos): (Vec<_>, Vec<_>) =
+        listed.into_iter().partition(|name| name.strip_suffix(".tmp").is_some());
+    remove_dead(&dir, &hellos, id);
+    for folder in folders.iter().filter(|name| name.starts_with("amqmfsck-")) {
+        let link = format!("{folder}/link");
+        let listed = dir.list(&link).unwrap_or_default();
+        let names: Vec<_> = listed.iter().map(|name| format!("{link}/{name}")).collect();
+        if remove_dead(&dir, &names, id) > 0 || *folder == folder_of(id) {
+            // They stay as long as somebody else has something in them.
+            dir.remove_dir(&link).ok();
+            dir.remove_dir(folder).ok();
+        }
+    }
+    0
 }
 
 /// `EINVAL`.

@@ -24,6 +24,8 @@ pub struct Actor {
     shared: Rc<Shared>,
     /// The call that is being made.
     pending: Option<Call>,
+    /// Whether it was killed, or told to end.
+    killed: bool,
 }
 
 impl fmt::Debug for Actor {
@@ -35,7 +37,7 @@ impl fmt::Debug for Actor {
 impl Actor {
     pub(super) fn new(host: SharedHost, id: ActorId, shared: Rc<Shared>) -> Self {
         let name = host.borrow().facts().name.clone();
-        Self { host, name, id, shared, pending: None }
+        Self { host, name, id, shared, pending: None, killed: false }
     }
 
     /// The name of its host.
@@ -163,6 +165,7 @@ impl Actor {
         let note = format!("no answer within {:.0} s", limit.as_secs_f64());
         let evidence = self.evidence().with_note(note).seconds(limit.as_secs_f64());
         self.pending = None;
+        self.killed = true;
         self.host.borrow_mut().kick(self.id, Kick::Kill)?;
         Err(Trouble::Stuck(Box::new(evidence)))
     }
@@ -316,6 +319,7 @@ impl Actor {
     /// If the host is lost.
     pub fn kill(&mut self) -> Result<(), Trouble> {
         self.pending = None;
+        self.killed = true;
         self.shared.trace(|| format!("{}[{}] killed", self.name, self.id));
         Ok(self.host.borrow_mut().kick(self.id, Kick::Kill)?)
     }
@@ -358,6 +362,7 @@ impl Actor {
     /// If the host is lost.
     pub fn exit(&mut self) -> Result<(), Trouble> {
         self.begin(Call::Exit)?;
+        self.killed = true;
         self.pending = None;
         Ok(())
     }
@@ -365,7 +370,13 @@ impl Actor {
 
 impl Drop for Actor {
     fn drop(&mut self) {
-        self.host.borrow_mut().dismiss(self.id);
+        let mut host = self.host.borrow_mut();
+        // What it held is free then, which must not be taken for a defect of the storage.
+        let mut ended = || matches!(host.receive(self.id, Duration::ZERO), Ok(Received::Ended));
+        if !self.killed && ended() {
+            self.shared.died.set(true);
+        }
+        host.dismiss(self.id);
     }
 }
 
