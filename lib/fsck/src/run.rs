@@ -105,15 +105,11 @@ pub fn these(
     for (at, check) in checks.iter().enumerate() {
         on(Event::Begins { check, number: at + 1, of: checks.len() });
         let began = BootInstant::now();
-        let (told, over) = match missing(check, report, &hosts) {
-            Some(missing) => (Told::not_tested(missing), None),
-            None => match made(check, stage) {
-                Err(Trouble::Refused(evidence)) => match no_room(&evidence, report, &hosts) {
-                    Some(why) => (Told::not_tested(why).with(*evidence), None),
-                    None => told(Err(Trouble::Refused(evidence))),
-                },
-                result => told(result),
-            },
+        let (told, over) = if let Some(missing) = missing(check, report, &hosts) {
+            (Told::not_tested(missing), None)
+        } else {
+            let (told, over) = told(made(check, stage));
+            (no_room(&told, report, &hosts).unwrap_or(told), over)
         };
         let finding = finding(check, stage, phase, told, began.elapsed().as_secs_f64());
         on(Event::Found(&finding));
@@ -176,17 +172,22 @@ fn missing(check: &Check, report: &Report, hosts: &[String]) -> Option<String> {
     })
 }
 
-/// Why a call that was refused for want of room says nothing about the check, as a sentence: a check
-/// before it has failed for the same reason.
-fn no_room(evidence: &Evidence, report: &Report, hosts: &[String]) -> Option<String> {
-    let errno = evidence.errno.filter(|errno| NO_ROOM.contains(errno))?;
+/// What is told instead of a failure that says nothing about the check: its calls were refused for want of
+/// room, and a check before it has failed for the same reason.
+fn no_room(told: &Told, report: &Report, hosts: &[String]) -> Option<Told> {
+    let errno = told.evidence.first()?.errno.filter(|errno| NO_ROOM.contains(errno))?;
+    let refused = |one: &Evidence| one.errno == Some(errno);
+    if told.verdict != Verdict::Fail || !told.evidence.iter().all(refused) {
+        return None;
+    }
     let same = |found: &&Finding| {
-        let refused = || found.evidence.iter().any(|one| one.errno == Some(errno));
         let together = found.hosts.iter().any(|host| hosts.contains(host));
-        found.verdict == Verdict::Fail && together && refused()
+        found.verdict == Verdict::Fail && together && found.evidence.iter().any(refused)
     };
-    let first = report.findings.iter().find(same)?;
-    Some(format!("There is no room for it ({}), as {} has found.", evidence.error, first.check))
+    let first = &report.findings.iter().find(same)?.check;
+    let error = probe::errno_name(errno);
+    let why = format!("There is no room for it ({error}), as {first} has found.");
+    Some(Told::not_tested(why).with_all(told.evidence.iter().cloned()))
 }
 
 /// ENOSPC and EDQUOT.
@@ -246,5 +247,38 @@ pub fn finding(check: &Check, stage: &Stage, phase: Phase, told: Told, seconds: 
         },
         seconds,
         series: told.series,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_the_cause_of_what_it_refuses_once_a_check_has_said_so() {
+        let told = |errno| Told::fail("It was refused.").with(Evidence::note("").errno(errno));
+        let hosts = ["host".to_owned()];
+        let mut report = Report::new("", "", miqm_types::UtcTime(0), &[Phase::Basic]);
+        assert_eq!(no_room(&told(28), &report, &hosts), None, "the first one is a failure");
+        let first = told(28);
+        report.findings.push(Finding {
+            check: "error.full".into(),
+            title: String::new(),
+            phase: Phase::Basic,
+            hosts: hosts.to_vec(),
+            verdict: first.verdict,
+            required: false,
+            summary: first.summary,
+            evidence: first.evidence,
+            why: String::new(),
+            change: String::new(),
+            seconds: 0.0,
+            series: Vec::new(),
+        });
+        let then = no_room(&told(28), &report, &hosts).expect("no failure of its own");
+        assert_eq!(then.verdict, Verdict::NotTested);
+        assert_eq!(then.summary, "There is no room for it (ENOSPC), as error.full has found.");
+        assert_eq!(no_room(&told(5), &report, &hosts), None, "EIO is another matter");
+        assert_eq!(no_room(&told(28), &report, &["other".to_owned()]), None, "another host");
     }
 }

@@ -202,7 +202,6 @@ fn table(text: &mut String, report: &Report, layout: &Layout) {
     if !report.findings.is_empty() {
         text.push('\n');
     }
-    let columns = layout.columns.unwrap_or(80).saturating_sub(26).clamp(12, 44);
     for group in groups(report) {
         let of_group = || report.findings.iter().filter(|found| group_of(&found.check) == group);
         let count = |verdict| of_group().filter(|found| found.verdict == verdict).count();
@@ -210,7 +209,7 @@ fn table(text: &mut String, report: &Report, layout: &Layout) {
         for (verdict, words) in [
             (Verdict::Fail, "FAILED"),
             (Verdict::Pass, "passed"),
-            (Verdict::Warning, "with a warning"),
+            (Verdict::Warning, if count(Verdict::Warning) == 1 { "warning" } else { "warnings" }),
             (Verdict::NotTested, "not tested"),
             (Verdict::NotApplicable, "not applicable"),
         ] {
@@ -219,9 +218,9 @@ fn table(text: &mut String, report: &Report, layout: &Layout) {
             }
         }
         let seconds: f64 = of_group().map(|found| found.seconds).sum();
-        let counts = pad(&parts.join(", "), columns);
-        let name = pad(&clean(group_words(group)), 14);
-        _ = writeln!(text, "  {name}{counts} {}", pad_left(&duration(seconds), 8));
+        let (name, took) = (pad(&clean(group_words(group)), 14), duration(seconds));
+        let first = format!("  {name}{}   ", pad_left(&took, 8));
+        wrap(text, layout.columns, &first, 27, &parts.join(", "));
     }
 }
 
