@@ -144,6 +144,33 @@ fn appended_with_a_witness() {
     assert!(removed.len() >= 2, "{removed:?}");
 }
 
+/// The second of two takes over when the first is killed, and each is the other's witness.
+fn appended_by_two() {
+    let (dir, base) = formatted();
+    let stage = base.with_hosts(host(dir.path(), "mq1"), host(dir.path(), "mq2"));
+    let options = Options { duration: Some(Duration::from_secs(2)), ..Options::default() };
+    let (mut killed, mut taken) = (false, 0);
+    let both =
+        drive::append_both(&stage, options, &mut || false, &mut |place, event| match event {
+            Event::Waiting { holder, .. } if !killed => {
+                assert_eq!((place, holder), (Place::Second, "mq1"));
+                killed = true;
+                signal("-KILL", &children()[..1]);
+            }
+            Event::Taken(_) => taken += 1,
+            _ => {}
+        });
+    let [first, second] = both.unwrap();
+    assert!(killed && taken == 2 && !first.lost.is_empty(), "{first:?} {second:?}");
+    assert!(second.sequence > first.sequence && second.count > 0);
+    let takeover = second.takeover.as_ref().unwrap();
+    assert!(takeover.seconds.unwrap() < 10.0 && takeover.host == "mq2", "{takeover:?}");
+    let findings = second.findings(&["mq2".into()]);
+    assert_eq!(failed(&findings), [""; 0], "{findings:?}");
+    assert!(second.survey.unwrap().witnessed > 0);
+    assert!(failed(&verify(&base, Some(second.sequence))).is_empty());
+}
+
 /// The processes that this one has made.
 fn children() -> Vec<String> {
     let me = std::process::id();
@@ -343,6 +370,8 @@ fn main() {
     let kills = numbers.next().and_then(|kills| u32::try_from(kills).ok()).unwrap_or(100);
     appended_with_a_witness();
     println!("appended with a witness: ok");
+    appended_by_two();
+    println!("appended by two: ok");
     stopped_and_continued();
     println!("stopped and continued: ok");
     failures_are_recognised();

@@ -38,6 +38,13 @@ pub(crate) fn commands(profile: Profile) -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
+/// Builds the benchmark of the storage checker.
+pub(crate) fn fsck_benchmark() -> anyhow::Result<PathBuf> {
+    let what = ["--package", "miqm-fsck", "--example", "fsck_bench"];
+    build("the benchmark of the storage checker", Profile::Release, &what)?;
+    Ok(programs(Profile::Release)?.join("examples/fsck_bench"))
+}
+
 /// Builds the benchmark of the log.
 pub(crate) fn log_benchmark() -> anyhow::Result<PathBuf> {
     let what = ["--package", "miqm-wal", "--example", "wal_bench"];

@@ -401,6 +401,8 @@ pub struct Appended {
     pub stalls: Vec<Stall>,
     /// Why it ended, if it did not end in order.
     pub problem: Option<Problem>,
+    /// Why nothing more was heard of it, as a sentence without a full stop; empty if it was.
+    pub lost: String,
     /// How long it took to make something durable.
     pub series: Vec<Series>,
 }
@@ -434,6 +436,120 @@ impl Appended {
     }
 }
 
+/// One copy that appends or waits.
+#[derive(Debug)]
+struct Copy {
+    runner: Runner,
+    host: String,
+    appended: Appended,
+    began: BootInstant,
+    writing: Option<BootInstant>,
+    started: bool,
+    over: bool,
+    /// When a sequence was acknowledged last.
+    heard: Option<BootInstant>,
+}
+
+impl Copy {
+    fn new(stage: &Stage, place: Place, patience: Patience) -> Result<Self, Trouble> {
+        Ok(Self {
+            runner: Runner::new(stage, place, patience)?,
+            host: stage.host_name(place),
+            appended: Appended::default(),
+            began: BootInstant::now(),
+            writing: None,
+            started: false,
+            over: false,
+            heard: None,
+        })
+    }
+
+    /// Goes on, and looks for at most `limit` what came of it.
+    fn turn(&mut self, known: Option<&Known>, limit: Duration, on: On<'_>) -> Result<(), Trouble> {
+        if self.over {
+            return Ok(());
+        }
+        if !self.runner.busy() {
+            let known = known.cloned();
+            self.runner.send(if self.started {
+                Step::Go { ms: STEP_MS, known }
+            } else {
+                Step::Begin(Job::Append { host: self.host.clone(), known })
+            })?;
+            self.started = true;
+        }
+        let progress = self.runner.poll(limit, on);
+        self.appended.stalls.clone_from(&self.runner.stalls);
+        if let Some(progress) = progress? {
+            self.take(progress, on);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, progress: Progress, on: On<'_>) {
+        let waited = self.began.elapsed().as_secs_f64();
+        match progress {
+            Progress::Waiting { holder, seen } => {
+                on(Event::Waiting { holder: &holder, seconds: waited, seen });
+            }
+            // The lock was had in this step.
+            Progress::Checking { of: 0, .. } => self.appended.waited = waited,
+            Progress::Checking { done, of } => on(Event::Checking { done, of }),
+            Progress::Checked(survey) => {
+                on(Event::Checked(&survey));
+                self.appended.survey = Some(*survey);
+            }
+            Progress::Taken(takeover) => {
+                on(Event::Taken(&takeover));
+                self.appended.sequence = takeover.sequence;
+                self.appended.takeover = Some(*takeover);
+                self.writing = Some(BootInstant::now());
+            }
+            Progress::Appended { sequence, count, samples } => {
+                self.appended.sequence = sequence;
+                self.appended.count += count;
+                self.appended.measure(&samples);
+                self.heard = Some(BootInstant::now());
+                on(Event::Appended { sequence, count });
+            }
+            Progress::Problem { problem, sequence } => {
+                self.appended.sequence = self.appended.sequence.max(sequence);
+                self.appended.problem = Some(problem);
+                self.over = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// Tells the witness, if there is something new to tell.
+    fn tell(&self, options: &mut Options<'_>) {
+        if let Some(takeover) = &self.appended.takeover {
+            tell(options, takeover, self.appended.sequence);
+        }
+    }
+
+    /// What it has acknowledged.
+    fn known(&self) -> Option<Known> {
+        let (takeover, heard) = (self.appended.takeover.as_ref()?, self.heard?);
+        let idle_ms = u64::try_from(heard.elapsed().as_millis()).ok();
+        Some(Known { run: takeover.run.clone(), sequence: self.appended.sequence, idle_ms })
+    }
+
+    /// Ends in order what has not ended.
+    fn end(mut self, options: &mut Options<'_>, on: On<'_>) -> Result<Appended, Trouble> {
+        let appended = &mut self.appended;
+        appended.seconds = self.writing.map_or(0.0, |writing| writing.elapsed().as_secs_f64());
+        let last = if self.over { None } else { self.runner.finish()? };
+        if let (Some(Progress::Ended { sequence }), true) = (last, self.writing.is_some()) {
+            appended.sequence = appended.sequence.max(sequence);
+        }
+        appended.stalls.clone_from(&self.runner.stalls);
+        self.tell(options);
+        on(Event::Ended { sequence: self.appended.sequence });
+        Ok(self.appended)
+    }
+}
+
 /// Waits for the lock, verifies and appends: `-a`. `stop` tells when to end in order. An end that was asked
 /// for by a signal is in order, too.
 ///
@@ -448,77 +564,87 @@ pub fn append(
     stop: &mut dyn FnMut() -> bool,
     on: On<'_>,
 ) -> Result<Appended, Trouble> {
-    let mut runner = Runner::new(stage, place, options.patience)?;
-    let mut appended = Appended::default();
+    let mut copy = Copy::new(stage, place, options.patience)?;
     let from_file = options.witness.as_deref().and_then(Witness::known);
     let known = options.known.clone().or(from_file);
-    let host = stage.host_name(place);
-    let began = BootInstant::now();
-    let mut writing = None;
-    runner.send(Step::Begin(Job::Append { host, known }))?;
     loop {
-        let progress = match runner.poll(TICK, on) {
+        match copy.turn(known.as_ref(), TICK, on) {
             Err(Trouble::Asked) => break,
-            progress => progress?,
-        };
-        appended.stalls.clone_from(&runner.stalls);
-        if stop() || over(began, writing, &options) {
+            turned => turned?,
+        }
+        copy.tell(&mut options);
+        if copy.over || stop() || over(copy.began, copy.writing, &options) {
             break;
         }
-        let Some(progress) = progress else { continue };
-        match progress {
-            Progress::Waiting { holder, seen } => {
-                let seconds = began.elapsed().as_secs_f64();
-                on(Event::Waiting { holder: &holder, seconds, seen });
+    }
+    copy.end(&mut options, on)
+}
+
+/// Appends on the host of the first place while that of the second waits, and takes over if the first can
+/// no more: `-a` with a partner. Each is told what the other has acknowledged, so each is the witness
+/// of the other. A copy whose host is lost is left behind; [`Appended::lost`] says why.
+///
+/// # Errors
+///
+/// If neither can go on.
+pub fn append_both(
+    stage: &Stage,
+    mut options: Options<'_>,
+    stop: &mut dyn FnMut() -> bool,
+    on: &mut dyn FnMut(Place, Event<'_>),
+) -> Result<[Appended; 2], Trouble> {
+    let places = [Place::First, Place::Second];
+    let patience = options.patience;
+    let mut copies =
+        [Copy::new(stage, Place::First, patience)?, Copy::new(stage, Place::Second, patience)?];
+    let from_file = options.witness.as_deref().and_then(Witness::known);
+    let mut known = options.known.clone().or(from_file);
+    let mut asked = false;
+    while !asked && !copies.iter().all(|copy| copy.over) && !stop() {
+        // The second one begins when the first has the lock, so that it is clear who waits.
+        let writing = copies.iter().find_map(|copy| copy.writing);
+        let ready = if copies[0].over || writing.is_some() { 2 } else { 1 };
+        for (copy, place) in copies.iter_mut().zip(places).take(ready) {
+            match copy.turn(known.as_ref(), TICK / 5, &mut |event| on(place, event)) {
+                Ok(()) => {}
+                Err(Trouble::Asked) => asked = true,
+                Err(trouble) => (copy.over, copy.appended.lost) = (true, lost(trouble)),
             }
-            Progress::Checking { done, of } => {
-                if of == 0 {
-                    appended.waited = began.elapsed().as_secs_f64();
-                } else {
-                    on(Event::Checking { done, of });
-                }
-            }
-            Progress::Checked(survey) => {
-                on(Event::Checked(&survey));
-                appended.survey = Some(*survey);
-            }
-            Progress::Taken(takeover) => {
-                on(Event::Taken(&takeover));
-                tell(&mut options, &takeover, takeover.sequence);
-                appended.sequence = takeover.sequence;
-                appended.takeover = Some(*takeover);
-                writing = Some(BootInstant::now());
-            }
-            Progress::Appended { sequence, count, samples } => {
-                appended.sequence = sequence;
-                appended.count += count;
-                appended.measure(&samples);
-                if let Some(takeover) = &appended.takeover {
-                    tell(&mut options, takeover, sequence);
-                }
-                on(Event::Appended { sequence, count });
-            }
-            Progress::Problem { problem, sequence } => {
-                appended.sequence = appended.sequence.max(sequence);
-                appended.problem = Some(problem);
-                if let Some(takeover) = &appended.takeover {
-                    tell(&mut options, takeover, appended.sequence);
-                }
-                break;
-            }
-            _ => {}
+            copy.tell(&mut options);
+            known = copy.known().filter(|new| is_newer(new, known.as_ref())).or(known);
         }
-        runner.send(Step::Go { ms: STEP_MS, known: None })?;
+        if over(copies[0].began, writing, &options) {
+            break;
+        }
     }
-    appended.seconds = writing.map_or(0.0, |writing| writing.elapsed().as_secs_f64());
-    if appended.problem.is_none()
-        && let Some(Progress::Ended { sequence }) = runner.finish()?
-    {
-        appended.sequence = appended.sequence.max(sequence);
+    let [first, second] = copies;
+    let mut end = |copy: Copy, place| {
+        let gone = Appended { lost: "it did not end".into(), ..Appended::default() };
+        copy.end(&mut options, &mut |event| on(place, event)).unwrap_or(gone)
+    };
+    // The one that waits ends first, so that it does not take over in the last moment.
+    if first.writing.is_some() && !first.over {
+        let second = end(second, Place::Second);
+        Ok([end(first, Place::First), second])
+    } else {
+        let first = end(first, Place::First);
+        Ok([first, end(second, Place::Second)])
     }
-    appended.stalls.clone_from(&runner.stalls);
-    on(Event::Ended { sequence: appended.sequence });
-    Ok(appended)
+}
+
+/// Whether something is known that was not.
+fn is_newer(new: &Known, known: Option<&Known>) -> bool {
+    known.is_none_or(|known| known.run != new.run || new.sequence >= known.sequence)
+}
+
+fn lost(trouble: Trouble) -> String {
+    match trouble {
+        Trouble::Lost(lost) => format!("host {} was lost: {}", lost.host, lost.why),
+        Trouble::Refused(evidence) | Trouble::Stuck(evidence) | Trouble::Died(evidence) => {
+            evidence.note
+        }
+        Trouble::Asked => String::new(),
+    }
 }
 
 /// Whether the time to append, or to wait for the lock, has passed.

@@ -171,6 +171,10 @@ pub(super) fn of_appended(appended: &Appended) -> Vec<(&'static str, Told)> {
             told.retain(|(other, _)| *other != id);
             told.push((id, other));
         }
+        None if !appended.lost.is_empty() => {
+            let text = format!("Nothing more was heard of this copy: {}.", appended.lost);
+            told.push(("int.lock", stalls(Told::not_tested(text), &appended.stalls)));
+        }
         None if begun => {
             let seconds = appended.seconds;
             let sequence = appended.sequence;

@@ -63,10 +63,10 @@ pub(super) fn run(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
 }
 
 /// The samples by name.
-struct Told(BTreeMap<String, Samples>);
+pub(super) struct Told(BTreeMap<String, Samples>);
 
 impl Told {
-    fn parse(text: &str) -> anyhow::Result<Self> {
+    pub(super) fn parse(text: &str) -> anyhow::Result<Self> {
         let mut all = BTreeMap::new();
         for line in text.lines() {
             let mut words = line.split(' ');
@@ -78,11 +78,11 @@ impl Told {
         Ok(Self(all))
     }
 
-    fn samples(&self, name: &str) -> anyhow::Result<Samples> {
+    pub(super) fn samples(&self, name: &str) -> anyhow::Result<Samples> {
         self.0.get(name).cloned().with_context(|| format!("the benchmark does not tell {name}"))
     }
 
-    fn median(&self, name: &str) -> anyhow::Result<f64> {
+    pub(super) fn median(&self, name: &str) -> anyhow::Result<f64> {
         Ok(self.samples(name)?.median())
     }
 }

@@ -6,6 +6,7 @@
 //! `/run` is. Rounds of what is compared alternate, so that a machine that slows down favours neither.
 
 mod figures;
+mod fsck;
 mod instances;
 mod log;
 mod machine;
@@ -26,6 +27,7 @@ use figures::{Bar, Figure, table};
 type Benchmark = (&'static str, &'static str, fn(&Bench) -> anyhow::Result<Vec<Figure>>);
 
 const BENCHMARKS: &[Benchmark] = &[
+    ("fsck", "formatting for the integrity test", fsck::run),
     ("instances", "takeover, switchover, start; memory of a standby", instances::run),
     ("log", "group commit and replay", log::run),
     ("status", "dspmq -x over 1,000 queue managers", status::run),
@@ -35,7 +37,7 @@ const BENCHMARKS: &[Benchmark] = &[
 #[derive(clap::Parser)]
 #[command(name = "cargo xtask bench", about = "Measure a release build")]
 struct Args {
-    /// What to measure: instances, log, status; all of it without a name
+    /// What to measure: fsck, instances, log, status; all of it without a name
     names: Vec<String>,
     /// Fail if a bar is not met
     #[arg(long)]
