@@ -1,65 +1,98 @@
 //! `amqmfsck`: whether storage can carry a queue manager.
 
+mod by_hand;
 mod failure;
+mod integrity;
 mod known;
 mod one_host;
 mod progress;
+mod sense;
+mod show;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use miqm_cli::{Env, Exit, Failure, Message, Tool, Ui, clap};
-use miqm_fsck::render::{self, Layout, Style};
+use miqm_cli::{Env, Exit, Failure, Tool, Ui, clap};
+use miqm_fsck::render::{Layout, Style};
 use miqm_fsck::run::Choice;
-use miqm_fsck::session;
 use miqm_fsck::stage::Limits;
+use miqm_fsck::{Phase, session};
+
+use sense::Mode;
+
+/// How long a call may take that is not meant to wait, in seconds, unless it is said.
+const CALL_LIMIT: u64 = 10;
 
 /// Check whether storage can carry a queue manager
 ///
 /// Tests a directory for what an active and a standby instance need of it: exclusive locks, their
-/// release, durable writes, visible changes. Run it as the user who is to run the queue manager.
+/// release, durable writes, visible changes. Without an option it tests the basic behaviour on this
+/// host. Run it as the user who is to run the queue manager.
 #[derive(Debug, clap::Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 pub struct Amqmfsck {
     /// The directory to test
-    #[arg(value_name = "DIRECTORY", required_unless_present_any = ["list_checks", "explain", "json_schema"])]
-    #[arg(conflicts_with_all = ["list_checks", "explain", "json_schema"])]
+    #[arg(value_name = "DIRECTORY", required_unless_present_any = ["list_checks", "explain"])]
+    #[arg(conflicts_with_all = ["list_checks", "explain"])]
     directory: Option<PathBuf>,
+    /// Test concurrent writes, with a second copy on another host
+    #[arg(short = 'c')]
+    concurrent: bool,
+    /// Test waiting for locks and their release, with a second copy on another host
+    #[arg(short = 'w')]
+    waiting: bool,
+    /// Integrity: format the test file
+    #[arg(short = 'f')]
+    format: bool,
+    /// Integrity: append pages under a lock, on two hosts; end it by a signal or a failure
+    #[arg(short = 'a')]
+    append: bool,
+    /// Integrity: verify the test file
+    #[arg(short = 'i')]
+    verify: bool,
     /// Remove what earlier runs left in the directory
     #[arg(short = 'x')]
     remove: bool,
+    /// The pages of 4 KiB of the test file, rounded up to a multiple of 16 [default: 262144]
+    #[arg(short = 'p', value_name = "PAGES", value_parser = sense::pages)]
+    pages: Option<u64>,
     /// Display each system call with its result, and every check
     #[arg(short = 'v')]
     verbose: bool,
-    /// Make all checks that one host can make, also those that take longer
+    /// Make all checks that one host can make in seconds
     #[arg(long)]
     all: bool,
+    /// Make also the checks that take minutes
+    #[arg(long)]
+    long: bool,
     /// Only look at what is mounted and how, and write nothing
     #[arg(long)]
     environment: bool,
     /// Make these checks only, and those that they need
     #[arg(long = "check", value_name = "ID")]
     checks: Vec<String>,
-    /// Make also the checks that take minutes
-    #[arg(long)]
-    long: bool,
-    /// Wait so long for a change to be seen elsewhere
+    /// Wait so long for the second copy [default: 600], or with -a for the lock [default: 3600]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    wait: Option<u64>,
+    /// Wait so long for a change to be seen elsewhere, and format for so long
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     #[arg(default_value = "60")]
     limit: u64,
-    /// Give up a call that is not meant to wait
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
-    #[arg(default_value = "10")]
-    call_limit: u64,
+    /// Give up a call that is not meant to wait [default: 10, with -f, -a and -i 900]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    call_limit: Option<u64>,
+    /// Append for so long
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    duration: Option<u64>,
+    /// Tell acknowledged pages to a file on another file system, and ask it
+    #[arg(long, value_name = "FILE")]
+    witness: Option<PathBuf>,
     /// Display as JSON
     #[arg(long)]
     json: bool,
-    /// Write the report as a page in HTML, for a change ticket
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["remove", "known"])]
+    /// Write a page for the change ticket
+    #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Display the JSON Schema of what --json displays
-    #[arg(long, group = "known")]
-    json_schema: bool,
     /// Display all checks, and in which tests they are made
     #[arg(long, group = "known")]
     list_checks: bool,
@@ -76,40 +109,23 @@ impl Tool for Amqmfsck {
     const STORAGE: bool = false;
 
     fn run(self, env: &Env, ui: &mut Ui<'_>) -> Result<Exit, Failure> {
-        if let Some(exit) = known::display(&self, env, ui)? {
-            return Ok(exit);
+        match sense::mode(&self)? {
+            Mode::Known => known::display(&self, env, ui),
+            Mode::OneHost => one_host::test(&self, env, ui),
+            Mode::Remove => one_host::remove(&self, env, ui),
+            Mode::Concurrent => by_hand::test(&self, Phase::Concurrent, env, ui),
+            Mode::Waiting => by_hand::test(&self, Phase::Waiting, env, ui),
+            Mode::Format => integrity::test(&self, Phase::Format, env, ui),
+            Mode::Append => integrity::test(&self, Phase::Append, env, ui),
+            Mode::Verify => integrity::test(&self, Phase::Verify, env, ui),
         }
-        self.make_sense()?;
-        if self.remove { one_host::remove(&self, env, ui) } else { one_host::test(&self, env, ui) }
     }
 }
 
 impl Amqmfsck {
-    /// Refuses combinations that ask for nothing that can be done.
-    fn make_sense(&self) -> Result<(), Failure> {
-        let modes = [
-            ("-x", self.remove),
-            ("--environment", self.environment),
-            ("--all", self.all),
-            ("--long", self.long),
-            ("--check", !self.checks.is_empty()),
-        ];
-        let given: Vec<_> = modes.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
-        // These two add checks, and --check selects among all of them.
-        let more = ["--all", "--long", "--check"];
-        let together = |one: &str, other: &str| more.contains(&one) && more.contains(&other);
-        for (at, one) in given.iter().enumerate() {
-            if let Some(other) = given[at + 1..].iter().find(|other| !together(one, other)) {
-                let (one, other) = ((*one).to_owned(), (*other).to_owned());
-                return Err(Failure::new(Exit::Usage, Message::OptionsConflict { one, other }));
-            }
-        }
-        Ok(())
-    }
-
     fn limits(&self) -> Limits {
         let limit = Duration::from_secs(self.limit);
-        let call = Duration::from_secs(self.call_limit);
+        let call = Duration::from_secs(self.call_limit.unwrap_or(CALL_LIMIT));
         Limits { call, change: limit, wake: limit, ..Limits::default() }
     }
 
@@ -121,12 +137,6 @@ impl Amqmfsck {
     fn absolute(&self) -> PathBuf {
         // The parser demands it wherever it is used.
         session::absolute(self.directory.as_deref().unwrap_or(".".as_ref()))
-    }
-
-    /// The command as it was typed.
-    fn command(env: &Env) -> String {
-        let arguments = env.typed.iter().map(String::as_str);
-        render::command_line(std::iter::once(Self::NAME).chain(arguments))
     }
 
     /// How text is laid out.

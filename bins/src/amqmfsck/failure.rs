@@ -2,6 +2,7 @@
 
 use miqm_cli::{Exit, Failure, Message};
 use miqm_fsck::Evidence;
+use miqm_fsck::integrity::{self, Problem};
 use miqm_fsck::session::Refusal;
 
 /// The words and the exit code for a run that cannot be made.
@@ -46,4 +47,19 @@ pub(super) fn of(directory: &str, refusal: Refusal) -> Failure {
         }
     };
     Failure::new(exit, message)
+}
+
+/// What the removal of the test files is told to have left, and why; nothing if there were none.
+pub(super) fn of_removal(problem: &Problem) -> Option<(String, String)> {
+    let file = match problem {
+        Problem::NotFormatted | Problem::Nothing => return None,
+        Problem::Foreign { file }
+        | Problem::Damaged { file }
+        | Problem::InUse { file, .. }
+        | Problem::LockLost { file, .. }
+        | Problem::Full { file }
+        | Problem::Refused { file, .. } => file.clone(),
+        Problem::OtherSize { .. } | Problem::Inconsistent => integrity::DATA.to_owned(),
+    };
+    Some((file, problem.to_string()))
 }

@@ -5,33 +5,24 @@ use miqm_fsck::{check, render};
 
 use super::Amqmfsck;
 
-/// Displays what was asked for about checks; `None` if nothing was.
-pub(super) fn display(
-    asked: &Amqmfsck,
-    env: &Env,
-    ui: &mut Ui<'_>,
-) -> Result<Option<Exit>, Failure> {
+/// Displays what was asked for about checks.
+pub(super) fn display(asked: &Amqmfsck, env: &Env, ui: &mut Ui<'_>) -> Result<Exit, Failure> {
     let layout = asked.layout(env);
-    if asked.list_checks {
+    let Some(id) = &asked.explain else {
         if asked.json {
             ui.json(&render::checks_as_json(None));
         } else {
             ui.line(render::check_list(&layout).trim_end());
         }
-        return Ok(Some(Exit::Done));
-    }
-    if asked.json_schema {
-        ui.line(render::SCHEMA.trim_end());
-        return Ok(Some(Exit::Done));
-    }
-    let Some(id) = &asked.explain else { return Ok(None) };
+        return Ok(Exit::Done);
+    };
     let check = check::of(id).ok_or_else(|| no_such_check(id.clone()))?;
     if asked.json {
         ui.json(&render::checks_as_json(Some(check)));
     } else {
         ui.line(render::explanation(check, &layout).trim_end());
     }
-    Ok(Some(Exit::Done))
+    Ok(Exit::Done)
 }
 
 /// What is said about an id that no check has.

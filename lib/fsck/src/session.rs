@@ -204,6 +204,28 @@ impl Session {
         }
     }
 
+    /// Goes on in the folder that two copies have agreed upon, and that is there already.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::prepare`].
+    pub fn adopt(&mut self, run: &str, folder: &str) -> Result<(), Refusal> {
+        run.clone_into(&mut self.run);
+        self.stage = self.stage.with_folder(folder);
+        let name = self.stage.host_name(Place::First);
+        let marked = folder::mark(&self.stage, &self.run, &name);
+        match marked {
+            Ok(keeper) => {
+                self.keeper = Some(keeper);
+                Ok(())
+            }
+            Err(refusal) => {
+                drop(self.clean_up());
+                Err(refusal)
+            }
+        }
+    }
+
     /// Removes all that calls of this run may have made in its folder, and the folder. A signal that
     /// came before does not hinder that; one that comes now ends it.
     pub fn clean_up(&mut self) -> Cleaned {
@@ -228,6 +250,15 @@ impl Drop for Session {
             drop(self.clean_up());
         }
     }
+}
+
+/// Writes a text to a file, which is replaced if it is there.
+///
+/// # Errors
+///
+/// If it cannot be written.
+pub fn write_text(path: &Path, text: &str) -> Result<(), IoError> {
+    miqm_sys::fs::replace(path, text.as_bytes(), 0o644, None)
 }
 
 /// The directory as the checks name it: absolute, without a look at it.

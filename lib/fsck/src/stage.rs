@@ -165,6 +165,16 @@ impl Stage {
         Self { first, second, two_hosts: true, folder, shared, facts: Default::default() }
     }
 
+    /// The same with another folder, which is taken for made by this run; all else is shared.
+    #[must_use]
+    pub fn with_folder(&self, folder: &str) -> Self {
+        self.shared.made.borrow_mut().insert(folder.to_owned());
+        let (first, second, shared) =
+            (self.first.clone(), self.second.clone(), self.shared.clone());
+        let (folder, facts) = (folder.to_owned(), Default::default());
+        Self { first, second, two_hosts: self.two_hosts, folder, shared, facts }
+    }
+
     /// Tells each call, with its result, to `trace`.
     pub fn set_trace(&self, trace: impl FnMut(&str) + 'static) {
         *self.shared.trace.borrow_mut() = Some(Box::new(trace));

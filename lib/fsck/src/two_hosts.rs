@@ -37,6 +37,7 @@ pub fn run(
     stage: &Stage,
     hosts: &[SharedHost],
     phases: &[Phase],
+    choice: &Choice,
     report: &mut Report,
     on: &mut dyn FnMut(Event<'_>),
 ) -> bool {

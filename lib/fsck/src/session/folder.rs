@@ -56,8 +56,16 @@ pub(super) fn marker_text(run: &str, host: &str) -> String {
 /// Makes the folder and its marker; the actor keeps the marker locked.
 pub(super) fn make(stage: &Stage, run: &str, host: &str) -> Result<Actor, Refusal> {
     let mut keeper = stage.actor(Place::First)?;
-    let folder = stage.folder().to_owned();
-    demand(&mut keeper, Call::MakeDir { name: folder.clone(), mode: MODE })?;
+    demand(&mut keeper, Call::MakeDir { name: stage.folder().to_owned(), mode: MODE })?;
+    marked(keeper, stage.folder(), run, host)
+}
+
+/// Makes the marker in a folder that is there; the actor keeps it locked.
+pub(super) fn mark(stage: &Stage, run: &str, host: &str) -> Result<Actor, Refusal> {
+    marked(stage.actor(Place::First)?, stage.folder(), run, host)
+}
+
+fn marked(mut keeper: Actor, folder: &str, run: &str, host: &str) -> Result<Actor, Refusal> {
     let how = How { mode: MARKER_MODE, ..How::NEW };
     demand(&mut keeper, Call::Open { fd: 0, name: format!("{folder}/{MARKER}"), how })?;
     // Where locks do not work the checks say so; the marker then tells by process and boot.

@@ -44,7 +44,8 @@ pub struct Tidied {
 }
 
 impl Tidied {
-    pub(crate) fn note(&mut self, name: &str, left: Option<String>) {
+    /// Adds something: removed, or left for this reason.
+    pub fn note(&mut self, name: &str, left: Option<String>) {
         let kind = if left.is_some() { &mut self.left } else { &mut self.removed };
         kind.push(Leftover { name: name.to_owned(), why: left.unwrap_or_default() });
     }

@@ -88,5 +88,135 @@ macro_rules! fsck {
     explain "Checks are selected by their ids, such as lock.exclusive; those with similar names are listed."
     respond "Choose one of them, or list all with amqmfsck --list-checks." ;
 
+1830 Info FsckSecondCopy { limit: u64 }
+    "Start a second copy of this command with the same options on another host, within {limit} seconds."
+    explain "This test needs two hosts. The copies find each other through files in the directory; it does not matter which one is first."
+    respond "Start the other copy, or end this one. The option --wait sets how long it waits." ;
+
+1831 Info FsckStillWaiting { waited: u64, limit: u64 }
+    "Waiting for the second copy: {waited} of {limit} seconds have passed."
+    explain "No copy of the checker with the same options has been seen in the directory yet."
+    respond "Start the second copy. If it is running, it sees another directory, or its changes are not visible here." ;
+
+1832 Info FsckFound { host: String }
+    "Found the second copy on host {host}."
+    explain "A living copy that was asked for the same was found, and both agree to work together."
+    respond "No action is needed." ;
+
+1833 Info FsckDirects { host: String }
+    "Testing with host {host}; this copy directs."
+    explain "One of the two copies makes the checks, and lets the other one make calls on its host. Both show the verdict."
+    respond "Wait for the verdict." ;
+
+1834 Info FsckServes { host: String }
+    "Testing with host {host}; the copy there directs."
+    explain "One of the two copies makes the checks, and lets the other one make calls on its host. Both show the verdict."
+    respond "Wait for the verdict." ;
+
+1835 Warning FsckSameHost { host: String }
+    "The second copy runs on this host, too, as host {host}: what is found says nothing about two hosts."
+    explain "Both copies run under one kernel, which has one view of the storage."
+    respond "Start the second copy on another host, unless you only want to see how the test works." ;
+
+1836 Error FsckNobody { directory: String, seconds: u64 }
+    "No second copy has come to '{directory}' within {seconds} seconds."
+    explain "The test needs a copy of this command with the same options on another host, and none was seen in the directory."
+    respond "Start both copies on the same directory. If both were running, the hosts do not see each other's files: compare the mounts on both." ;
+
+1837 Error FsckDiffers { why: String }
+    "The copies do not fit together: {why}."
+    explain "A living copy was found in the directory, but it was asked for something else or is of another version."
+    respond "Start both copies with the same options and the same version." ;
+
+1838 Info FsckDeadCopy { host: String }
+    "There are files of a copy on host {host} that shows no sign of life."
+    explain "They were left by a copy that was killed, or whose host is down. They do not disturb this test."
+    respond "No action is needed; amqmfsck -x removes them when they are old enough." ;
+
+1839 Info FsckDeadCopyRemoved { host: String }
+    "Files of a dead copy on host {host} were removed."
+    explain "A copy that was killed had left them, and it is certain that it is dead."
+    respond "No action is needed." ;
+
+1840 Info FsckBusy { one: String, other: String }
+    "Hosts {one} and {other} are testing in the same directory."
+    explain "Two other copies have found each other there. They and this copy do not disturb each other, but may be slower."
+    respond "No action is needed." ;
+
+1841 Info FsckOtherTest { host: String }
+    "A copy on host {host} is in the same directory with other options."
+    explain "Copies work together only if they were asked for the same."
+    respond "Start the second copy with the same options as this one." ;
+
+1842 Warning FsckStrange { name: String }
+    "'{name}' has a name of the storage checker and is not one of its files."
+    explain "Its content was not written by this program, so it is neither used nor removed."
+    respond "Find out who made it, and remove it if nobody needs it." ;
+
+1843 Warning FsckUnheard { host: String }
+    "Host {host} did not confirm that it has heard the verdict."
+    explain "What was found holds all the same; the copy on that host may show no verdict."
+    respond "See to the copy on that host if it is still running." ;
+
+1850 Info FsckFormatted { pages: u64, mib: u64, seconds: u64 }
+    "The test file is formatted: {pages} pages, {mib} MiB, in {seconds} seconds."
+    explain "The files of the integrity test are ready, and stay in the directory until they are removed."
+    respond "Go on with amqmfsck -a on two hosts." ;
+
+1851 Warning FsckReduced { asked: u64, pages: u64 }
+    "The test file has {pages} pages and not {asked}, because all would take too long to format."
+    explain "The size is reduced so that formatting ends within the limit on slow storage, too."
+    respond "To have all of them, remove the file with -x and format it with a larger --limit." ;
+
+1852 Info FsckWaitingForLock { holder: String }
+    "Waiting for the lock, which host {holder} holds."
+    explain "Another copy appends pages. This one takes over when that copy ends, or when its host fails."
+    respond "Inject the failure that is to be tested, or end the other copy." ;
+
+1853 Info FsckTaken { epoch: u32, sequence: u64 }
+    "The lock was acquired: epoch {epoch}, after sequence {sequence}; appending."
+    explain "What the copy before had acknowledged was verified before the lock was used."
+    respond "Start a second copy of this command on another host if it is not running. Then inject the failure, or end this copy." ;
+
+1854 Info FsckTakenOver { from: String, epoch: u32, sequence: u64, seconds: String }
+    "The lock was taken over from host {from} after {seconds} s: epoch {epoch}, after sequence {sequence}; appending."
+    explain "The time is counted from the last sign of the copy that had the lock before."
+    respond "Inject the next failure, or end this copy; then verify with amqmfsck -i." ;
+
+1855 Warning FsckStalled { host: String, seconds: u64 }
+    "The storage has not answered on host {host} for {seconds} seconds."
+    explain "That is what a failure of the server or the network looks like from a host. The test goes on when it answers."
+    respond "If that is the failure that was injected, wait; otherwise see to the server and the network." ;
+
+1856 Info FsckRecovered { host: String, seconds: String }
+    "The storage answers again on host {host} after {seconds} s."
+    explain "The call that was waiting came back."
+    respond "No action is needed." ;
+
+1857 Info FsckAppended { sequence: u64, count: u64 }
+    "Appending ended after sequence {sequence}; {count} pages were acknowledged by this copy."
+    explain "Every acknowledged page must be there when the files are verified."
+    respond "Verify with amqmfsck -i." ;
+
+1858 Error FsckBadWitness { file: String, why: String }
+    "The witness '{file}' cannot be used: {why}."
+    explain "A witness is a file outside of the storage that is tested. It is told what was acknowledged."
+    respond "Name a file on another file system that this user may write." ;
+
+1859 Error FsckOtherPages { pages: u64, asked: u64 }
+    "The test file is formatted with {pages} pages, and {asked} were asked for."
+    explain "The option -p must agree with what the file was formatted with; it can be left out."
+    respond "Leave -p out, or remove the file with -x and format it anew." ;
+
+1860 Error FsckReportNotWritten { file: String, cause: String }
+    "The report '{file}' cannot be written: {cause}."
+    explain "The test is over and its verdict holds, but the page for the change ticket was not made."
+    respond "Correct the cause, and repeat the test if the page is needed." ;
+
+1861 Error OptionNeedsOther { option: String, other: String }
+    "Option '{option}' makes sense only with {other}."
+    explain "The option says something about a test that was not asked for."
+    respond "Add the other option, or leave this one out." ;
+
     } };
 }

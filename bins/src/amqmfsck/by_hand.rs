@@ -1,0 +1,189 @@
+//! Two copies that were started by hand, and find each other through the directory.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use miqm_cli::{Env, Exit, Failure, Message, Ui};
+use miqm_fsck::host::RemoteHost;
+use miqm_fsck::pair::{self, Limits, MeetError, Met, Offer};
+use miqm_fsck::session::Session;
+use miqm_fsck::stage::SharedHost;
+use miqm_fsck::{Finding, Outcome, Phase, Report, Verdict, agent, run, two_hosts};
+
+use super::Amqmfsck;
+use super::show::{Show, facts};
+
+/// How long the other copy may take to say that it has heard the verdict.
+const FAREWELL: Duration = Duration::from_secs(10);
+/// How often it is said that nobody has come yet.
+const REMINDER: Duration = Duration::from_secs(30);
+
+/// Tests with a copy on another host.
+pub(super) fn test(
+    asked: &Amqmfsck,
+    phase: Phase,
+    env: &Env,
+    ui: &mut Ui<'_>,
+) -> Result<Exit, Failure> {
+    let choice = asked.choice()?;
+    let mut show = Show::new(asked, env, ui);
+    let session = show.open()?;
+    session.refuse_live().map_err(|refusal| show.refused(refusal))?;
+    let facts = facts(&session);
+    facts.clone_into(session.host().borrow_mut().facts_mut());
+    let report = show.begin(session.run(), &[phase]);
+    show.say(&Message::FsckSecondCopy { limit: wait(asked).as_secs() });
+    let met = meet(asked, phase, &mut show, &session)?;
+    if met.same_host {
+        show.say(&Message::FsckSameHost { host: met.host.clone() });
+    }
+    if met.directs {
+        direct(met, phase, &choice, report, show, session)
+    } else {
+        serve(met, show, &session)
+    }
+}
+
+/// How long the other copy may take to come.
+fn wait(asked: &Amqmfsck) -> Duration {
+    asked.wait.map_or(Limits::default().wait, Duration::from_secs)
+}
+
+/// Finds the other copy.
+fn meet(
+    asked: &Amqmfsck,
+    phase: Phase,
+    show: &mut Show<'_, '_>,
+    session: &Session,
+) -> Result<Met, Failure> {
+    let limits = Limits { wait: wait(asked), ..Limits::default() };
+    let host = session.host().borrow_mut().facts_mut().name.clone();
+    let offer = Offer::new(&host, &[phase], None);
+    let mut reminded = Duration::ZERO;
+    let mut on = |event: pair::Event| match event {
+        pair::Event::Waiting(waited) => {
+            if waited >= reminded + REMINDER {
+                reminded = waited;
+                let (waited, limit) = (waited.as_secs(), limits.wait.as_secs());
+                show.say(&Message::FsckStillWaiting { waited, limit });
+            }
+        }
+        pair::Event::Leftover { host, removed: true, .. } => {
+            show.say(&Message::FsckDeadCopyRemoved { host });
+        }
+        pair::Event::Leftover { host, .. } => show.say(&Message::FsckDeadCopy { host }),
+        pair::Event::Busy { hosts: [one, other] } => show.say(&Message::FsckBusy { one, other }),
+        pair::Event::Other { host } => show.say(&Message::FsckOtherTest { host }),
+        pair::Event::Found { host } => show.say(&Message::FsckFound { host }),
+        pair::Event::Strange { name } => show.say(&Message::FsckStrange { name }),
+    };
+    let path = asked.absolute();
+    let met = pair::meet(&path, offer, limits, &mut on, &|| session.asked());
+    show.progress.clear();
+    met.map_err(|error| nobody(&show.directory, &error))
+}
+
+/// What is said when no other copy was found, or none that fits.
+fn nobody(directory: &str, error: &MeetError) -> Failure {
+    let directory = directory.to_owned();
+    let message = match error {
+        MeetError::Nobody(limit) => Message::FsckNobody { directory, seconds: limit.as_secs() },
+        MeetError::Asked => Message::FsckEnded { directory },
+        MeetError::Differs(_) => Message::FsckDiffers { why: error.to_string() },
+        MeetError::Cannot(why) => Message::FsckNotTested { directory, why: why.clone() },
+    };
+    Failure::new(Exit::NotDone, message)
+}
+
+/// Makes the checks.
+fn direct(
+    met: Met,
+    phase: Phase,
+    choice: &run::Choice,
+    mut report: Report,
+    mut show: Show<'_, '_>,
+    mut session: Session,
+) -> Result<Exit, Failure> {
+    met.run.clone_into(&mut report.run);
+    let other = met.host.clone();
+    session.adopt(&met.run, &met.folder).map_err(|refusal| show.refused(refusal))?;
+    let facts = facts(&session);
+    let lost = |host, why| Failure::new(Exit::NotDone, Message::FsckHostLost { host, why });
+    let remote = match met.direct(&facts) {
+        Ok(remote) => Rc::new(RefCell::new(remote)),
+        Err(error) => {
+            show.left(&session.clean_up());
+            return Err(lost(error.host, error.why));
+        }
+    };
+    show.say(&Message::FsckDirects { host: other });
+    let hosts: Vec<SharedHost> = vec![session.host().clone(), remote.clone()];
+    let on = &mut |event: run::Event<'_>| show.event(&event);
+    two_hosts::run(session.stage(), &hosts, &[phase], choice, &mut report, on);
+    drop(hosts);
+    show.left(&session.clean_up());
+    not_shown(phase, &mut report);
+    show.judge(&mut report);
+    farewell(remote, &report, &mut show);
+    show.close(&report)
+}
+
+/// Tells the other copy what came of it.
+fn farewell(remote: Rc<RefCell<RemoteHost>>, report: &Report, show: &mut Show<'_, '_>) {
+    // Nobody else has it any more: actors are gone with their checks.
+    let Some(remote) = Rc::into_inner(remote) else { return };
+    for host in two_hosts::finish(vec![remote.into_inner()], report, FAREWELL) {
+        show.say(&Message::FsckUnheard { host });
+    }
+}
+
+/// What a test on two hosts says nothing about.
+pub(super) fn not_shown(phase: Phase, report: &mut Report) {
+    let mut add = |what: &str| report.not_shown.push(what.to_owned());
+    match phase {
+        Phase::Concurrent => add("waiting for locks and their release between the hosts: -w"),
+        _ => add("what the hosts see of each other's changes: -c"),
+    }
+    add("whether what was made durable survives a failure: -f, -a and -i, or --golive");
+}
+
+/// Lets the other copy make the checks.
+fn serve(met: Met, mut show: Show<'_, '_>, session: &Session) -> Result<Exit, Failure> {
+    let silence = Limits::default().silence;
+    let host = met.host.clone();
+    let lost = |host, why| Failure::new(Exit::NotDone, Message::FsckHostLost { host, why });
+    show.say(&Message::FsckServes { host: host.clone() });
+    let (port, carrier) = met.serve().map_err(|error| lost(error.host, error.why))?;
+    let ended = {
+        let mut local = session.host().borrow_mut();
+        let on = &mut |event: agent::Event<'_>| {
+            match event {
+                agent::Event::Note(line) if !show.asked.json => {
+                    show.progress.aside(|| show.ui.line(line));
+                }
+                agent::Event::Tick => show.progress.tick(),
+                _ => {}
+            }
+            None
+        };
+        agent::serve(port, &mut local, silence, on, &|| session.asked())
+    };
+    drop(carrier);
+    match (ended.report, ended.why) {
+        (Some(report), _) => {
+            let mut report = *report;
+            if report.outcome == Outcome::Passed && report.judge() != Outcome::Passed {
+                report.outcome = report.judge();
+            }
+            let wrong = |found: &&Finding| matches!(found.verdict, Verdict::Fail | Verdict::Warning);
+            report.findings.iter().filter(wrong).for_each(|found| show.found(found));
+            show.close(&report)
+        }
+        (None, why) => {
+            let why = why.unwrap_or_else(|| "it ended without a verdict".into());
+            Err(lost(host, why))
+        }
+    }
+}
+
