@@ -122,10 +122,11 @@ fn direct(
     let on = &mut |event: run::Event<'_>| show.event(&event);
     two_hosts::run(session.stage(), &hosts, &[phase], choice, &mut report, on);
     drop(hosts);
-    show.left(&session.clean_up());
     not_shown(phase, &mut report);
     show.judge(&mut report);
     farewell(remote, &report, &mut show);
+    // What the copies talk over goes last.
+    show.left(&session.clean_up());
     show.close(&report)
 }
 

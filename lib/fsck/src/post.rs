@@ -19,4 +19,5 @@ pub use meeting::Offer;
 pub use sheet::Id;
 
 pub(crate) use meeting::Seen;
-pub(crate) use postman::{Task, Word, clean_up, work};
+pub(crate) use postman::{Task, Word, clean_up, id_of, work};
+pub(crate) use sheet::Head;

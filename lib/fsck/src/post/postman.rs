@@ -367,7 +367,7 @@ pub(crate) fn folder_of(id: Id) -> String {
 }
 
 /// What the names of a copy's files begin with, and which copy it is, if this is such a name.
-fn id_of(name: &str) -> Option<(&str, Id)> {
+pub(crate) fn id_of(name: &str) -> Option<(&str, Id)> {
     let rest = name.strip_prefix("amqmfsck-")?;
     let (letters, rest) = rest.split_once('-')?;
     if letters.is_empty() || letters.len() > 8 || !letters.bytes().all(|c| c.is_ascii_lowercase()) {

@@ -16,6 +16,10 @@ use crate::stage::{Actor, Place, Stage, Trouble};
 /// What the names of all folders begin and end with; between stands the id of the run.
 pub(super) const PREFIX: &str = "amqmfsck-";
 pub(super) const SUFFIX: &str = ".tmp";
+/// The directory in the folder over which two copies talk.
+pub(super) const LINK: &str = "link";
+/// What the names of the files in it end with.
+const MAIL: &str = ".mail";
 /// The file that says whose folder it is.
 pub(super) const MARKER: &str = "marker";
 /// The first line of that file.
@@ -28,6 +32,8 @@ const MARKER_MODE: u32 = 0o660;
 const BATCH: usize = 64;
 /// How long names that a client of a network file system keeps for an open file may stay.
 const KEPT: Duration = Duration::from_secs(2);
+/// How long another copy may take to remove its files from the folder.
+const MAIL_KEPT: Duration = Duration::from_secs(5);
 /// How deep directories may be in each other.
 const DEPTH_MAX: usize = 16;
 
@@ -177,6 +183,7 @@ impl Sweep<'_> {
     /// Removes a directory and what was made in it.
     fn folder(&mut self, actor: &mut Actor, name: &str) -> Result<(), Trouble> {
         let until = BootInstant::now().saturating_add(KEPT);
+        self.mail(actor, &format!("{name}/{LINK}"))?;
         loop {
             self.contents(actor, name, 0)?;
             match actor.call(Call::RemoveDir { name: name.to_owned() })?.result {
@@ -196,6 +203,33 @@ impl Sweep<'_> {
                 }
             }
         }
+    }
+
+    /// Removes what two copies have talked over, if there is any. The other copy removes its own files
+    /// unless it was killed.
+    fn mail(&mut self, actor: &mut Actor, link: &str) -> Result<(), Trouble> {
+        let until = BootInstant::now().saturating_add(MAIL_KEPT);
+        loop {
+            let removed = actor.call(Call::RemoveDir { name: link.to_owned() })?.result;
+            match removed.map_err(errno_name) {
+                Ok(_) => {
+                    self.cleaned.removed += 1;
+                    return Ok(());
+                }
+                Err("ENOTEMPTY" | "EEXIST") if !until.left().is_zero() => {
+                    clock::sleep(Duration::from_millis(50));
+                }
+                Err("ENOTEMPTY" | "EEXIST") => break,
+                Err(_) => return Ok(()),
+            }
+        }
+        let mut names: Vec<_> = list(actor, link)?;
+        names.retain(|name| name.ends_with(MAIL));
+        let names: Vec<_> = names.into_iter().map(|name| format!("{link}/{name}")).collect();
+        self.unlink(actor, &names)?;
+        let removed = actor.call(Call::RemoveDir { name: link.to_owned() })?.result.is_ok();
+        self.cleaned.removed += usize::from(removed);
+        Ok(())
     }
 
     fn give_up(&mut self, actor: &mut Actor, name: &str, errno: i32) -> Result<(), Trouble> {

@@ -11,8 +11,9 @@ use miqm_sys::probe::{Family, How, Kind, errno_name, errno_text};
 use miqm_sys::{clock, proc};
 
 use super::Refusal;
-use super::folder::{MAGIC, MARKER, PREFIX, SUFFIX, list, why};
+use super::folder::{LINK, MAGIC, MARKER, PREFIX, SUFFIX, list, why};
 use crate::call::{Call, Value};
+use crate::post::{Head, Id, id_of};
 use crate::stage::{Actor, Place, Stage, Trouble};
 
 /// The length of a run's id in its names.
@@ -21,6 +22,10 @@ const RUN_LETTERS: usize = 32;
 const MARKER_BYTES_MAX: u32 = 1024;
 /// How long a run that has just begun may take to write its marker.
 const BEGINNING: Duration = Duration::from_secs(1);
+/// A living copy gives its file a new number within this time.
+const QUIET: Duration = Duration::from_secs(6);
+/// So many bytes of a file of a copy are enough to know it.
+const HEAD_BYTES: u32 = 128;
 /// How deep directories may be in each other.
 const DEPTH_MAX: usize = 16;
 
@@ -73,7 +78,70 @@ pub(super) fn tidy(stage: &Stage) -> Result<Tidied, Refusal> {
             tidied.note(name, left);
         }
     }
+    hellos(&mut actor, &names, &mut tidied)?;
     Ok(tidied)
+}
+
+/// Removes the files of dead copies that had looked for another one. A living one numbers its files
+/// anew all the time.
+fn hellos(actor: &mut Actor, names: &[String], tidied: &mut Tidied) -> Result<(), Trouble> {
+    let ids: Vec<_> = names.iter().filter_map(|name| Some((name, id_of(name)?.1))).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let before = heads(actor, &ids)?;
+    clock::sleep(QUIET);
+    let after = heads(actor, &ids)?;
+    for (at, (name, id)) in ids.iter().enumerate() {
+        let lives = ids.iter().enumerate().any(|(other, (_, of))| {
+            let (was, is) = (&before[other], &after[other]);
+            of == id && was != is
+        });
+        let left = match &after[at] {
+            _ if lives => Some("its copy is alive".to_owned()),
+            Seen::Gone => continue,
+            Seen::Strange => Some("no copy wrote what is in it".to_owned()),
+            Seen::Sheet(_) => {
+                let unlinked = actor.call(Call::Unlink { name: (*name).clone() })?.result;
+                let errno = unlinked.err().filter(|errno| errno_name(*errno) != "ENOENT");
+                errno.map(|errno| format!("{} ({})", errno_name(errno), errno_text(errno)))
+            }
+        };
+        tidied.note(name, left);
+    }
+    Ok(())
+}
+
+/// What is in a file of a copy.
+#[derive(Debug, PartialEq)]
+enum Seen {
+    /// It is not there any more.
+    Gone,
+    /// Something else.
+    Strange,
+    /// What a copy writes, with its number; 0 if the copy died before it could write.
+    Sheet(u64),
+}
+
+fn heads(actor: &mut Actor, ids: &[(&String, Id)]) -> Result<Vec<Seen>, Trouble> {
+    let mut seen = Vec::new();
+    for (name, id) in ids {
+        let open = Call::Open { fd: 0, name: (*name).clone(), how: How::RO };
+        seen.push(match actor.call(open)?.result.map_err(errno_name) {
+            Err("ENOENT") => Seen::Gone,
+            Err(_) => Seen::Strange,
+            Ok(_) => {
+                let bytes = actor.read(0, 0, HEAD_BYTES)?;
+                actor.close(0)?;
+                match Head::read(&bytes) {
+                    Some(head) if head.id == *id => Seen::Sheet(head.number),
+                    None if bytes.is_empty() => Seen::Sheet(0),
+                    _ => Seen::Strange,
+                }
+            }
+        });
+    }
+    Ok(seen)
 }
 
 /// The run that a folder of this name belongs to.
@@ -102,7 +170,7 @@ fn folder(actor: &mut Actor, name: &str, run: &str) -> Result<Option<String>, Tr
         if entry == MARKER {
             continue;
         }
-        if has_our_form(&entry) {
+        if has_our_form(&entry) || entry == LINK {
             remove(actor, &path, 0)?;
         } else {
             strange.push(entry);
