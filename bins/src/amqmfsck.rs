@@ -2,9 +2,11 @@
 
 mod by_hand;
 mod failure;
+mod far;
 mod integrity;
 mod known;
 mod one_host;
+mod press;
 mod progress;
 mod sense;
 mod show;
@@ -13,8 +15,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use miqm_cli::{Env, Exit, Failure, Tool, Ui, clap};
-use miqm_fsck::render::{Layout, Style};
+use miqm_fsck::render::{self, Layout, Style};
 use miqm_fsck::run::Choice;
+use miqm_fsck::ssh::Target;
 use miqm_fsck::stage::Limits;
 use miqm_fsck::{Phase, session};
 
@@ -22,6 +25,8 @@ use sense::Mode;
 
 /// How long a call may take that is not meant to wait, in seconds, unless it is said.
 const CALL_LIMIT: u64 = 10;
+/// How long a change may take to be seen elsewhere, in seconds, unless it is said.
+const LIMIT: u64 = 60;
 
 /// Check whether storage can carry a queue manager
 ///
@@ -32,8 +37,8 @@ const CALL_LIMIT: u64 = 10;
 #[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 pub struct Amqmfsck {
     /// The directory to test
-    #[arg(value_name = "DIRECTORY", required_unless_present_any = ["list_checks", "explain"])]
-    #[arg(conflicts_with_all = ["list_checks", "explain"])]
+    #[arg(value_name = "DIRECTORY", required_unless_present_any = ["known", "agent"])]
+    #[arg(conflicts_with_all = ["known", "agent"])]
     directory: Option<PathBuf>,
     /// Test concurrent writes, with a second copy on another host
     #[arg(short = 'c')]
@@ -74,10 +79,9 @@ pub struct Amqmfsck {
     /// Wait so long for the second copy [default: 600], or with -a for the lock [default: 3600]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=604_800))]
     wait: Option<u64>,
-    /// Wait so long for a change to be seen elsewhere, and format for so long
+    /// Wait so long for a change to be seen elsewhere, or format so long [default: 60]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
-    #[arg(default_value = "60")]
-    limit: u64,
+    limit: Option<u64>,
     /// Give up a call that is not meant to wait [default: 10, with -f, -a and -i 900]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     call_limit: Option<u64>,
@@ -87,12 +91,24 @@ pub struct Amqmfsck {
     /// Tell acknowledged pages to a file on another file system, and ask it
     #[arg(long, value_name = "FILE")]
     witness: Option<PathBuf>,
+    /// Test with this host, too, where a second copy is started over ssh; may be repeated
+    #[arg(long, value_name = "[USER@]HOST[:PATH]", value_parser = far::target)]
+    with: Vec<Target>,
+    /// Use this command instead of ssh
+    #[arg(long, value_name = "COMMAND")]
+    ssh: Option<String>,
+    /// Serve the copy that has started this one over ssh
+    #[arg(long, hide = true)]
+    agent: bool,
     /// Display as JSON
     #[arg(long)]
     json: bool,
-    /// Write a page for the change ticket
+    /// Write the report as a page in HTML, for a change ticket
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Display the JSON Schema of what --json displays
+    #[arg(long, group = "known")]
+    json_schema: bool,
     /// Display all checks, and in which tests they are made
     #[arg(long, group = "known")]
     list_checks: bool,
@@ -109,7 +125,10 @@ impl Tool for Amqmfsck {
     const STORAGE: bool = false;
 
     fn run(self, env: &Env, ui: &mut Ui<'_>) -> Result<Exit, Failure> {
-        match sense::mode(&self)? {
+        let mode = sense::mode(&self)?;
+        match mode {
+            Mode::Agent => far::serve(&self, env),
+            _ if !self.with.is_empty() => far::test(&self, mode, env, ui),
             Mode::Known => known::display(&self, env, ui),
             Mode::OneHost => one_host::test(&self, env, ui),
             Mode::Remove => one_host::remove(&self, env, ui),
@@ -124,7 +143,7 @@ impl Tool for Amqmfsck {
 
 impl Amqmfsck {
     fn limits(&self) -> Limits {
-        let limit = Duration::from_secs(self.limit);
+        let limit = Duration::from_secs(self.limit.unwrap_or(LIMIT));
         let call = Duration::from_secs(self.call_limit.unwrap_or(CALL_LIMIT));
         Limits { call, change: limit, wake: limit, ..Limits::default() }
     }
@@ -137,6 +156,12 @@ impl Amqmfsck {
     fn absolute(&self) -> PathBuf {
         // The parser demands it wherever it is used.
         session::absolute(self.directory.as_deref().unwrap_or(".".as_ref()))
+    }
+
+    /// The command as it was typed.
+    fn command(env: &Env) -> String {
+        let arguments = env.typed.iter().map(String::as_str);
+        render::command_line(std::iter::once(Self::NAME).chain(arguments))
     }
 
     /// How text is laid out.

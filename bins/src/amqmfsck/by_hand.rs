@@ -5,19 +5,20 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use miqm_cli::{Env, Exit, Failure, Message, Ui};
-use miqm_fsck::host::RemoteHost;
 use miqm_fsck::pair::{self, Limits, MeetError, Met, Offer};
 use miqm_fsck::session::Session;
 use miqm_fsck::stage::SharedHost;
 use miqm_fsck::{Finding, Outcome, Phase, Report, Verdict, agent, run, two_hosts};
 
 use super::Amqmfsck;
+use super::one_host::not_shown_of_failures;
+use super::press::ByHand;
 use super::show::{Show, facts};
 
 /// How long the other copy may take to say that it has heard the verdict.
 const FAREWELL: Duration = Duration::from_secs(10);
 /// How often it is said that nobody has come yet.
-const REMINDER: Duration = Duration::from_secs(30);
+const REMINDER: u64 = 30;
 
 /// Tests with a copy on another host.
 pub(super) fn test(
@@ -32,16 +33,18 @@ pub(super) fn test(
     session.refuse_live().map_err(|refusal| show.refused(refusal))?;
     let facts = facts(&session);
     facts.clone_into(session.host().borrow_mut().facts_mut());
-    let report = show.begin(session.run(), &[phase]);
+    let report = show.begin(session.run(), &[phase])?;
     show.say(&Message::FsckSecondCopy { limit: wait(asked).as_secs() });
-    let met = meet(asked, phase, &mut show, &session)?;
+    let mut part = ByHand::start(asked, phase, &facts.name, &show)?;
+    let met = meet(asked, phase, &mut show, &session, &mut part)?;
     if met.same_host {
         show.say(&Message::FsckSameHost { host: met.host.clone() });
     }
+    part.other.clone_from(&met.host);
     if met.directs {
-        direct(met, phase, &choice, report, show, session)
+        direct(met, phase, &choice, report, show, session, part)
     } else {
-        serve(met, show, &session)
+        serve(met, show, &session, part)
     }
 }
 
@@ -56,30 +59,42 @@ fn meet(
     phase: Phase,
     show: &mut Show<'_, '_>,
     session: &Session,
+    part: &mut ByHand,
 ) -> Result<Met, Failure> {
     let limits = Limits { wait: wait(asked), ..Limits::default() };
     let host = session.host().borrow_mut().facts_mut().name.clone();
     let offer = Offer::new(&host, &[phase], None);
-    let mut reminded = Duration::ZERO;
-    let mut on = |event: pair::Event| match event {
-        pair::Event::Waiting(waited) => {
-            if waited >= reminded + REMINDER {
-                reminded = waited;
-                let (waited, limit) = (waited.as_secs(), limits.wait.as_secs());
-                show.say(&Message::FsckStillWaiting { waited, limit });
+    let show = RefCell::new(show);
+    let mut on = |event: pair::Event| {
+        let mut show = show.borrow_mut();
+        match event {
+            pair::Event::Waiting(waited) => {
+                let (now, limit) = (waited.as_secs(), limits.wait.as_secs());
+                if now >= REMINDER {
+                    let message = || Message::FsckStillWaiting { waited: now, limit };
+                    show.remind(waited.as_secs_f64(), REMINDER as f64, message);
+                }
             }
+            pair::Event::Leftover { host, removed: true, .. } => {
+                show.say(&Message::FsckDeadCopyRemoved { host });
+            }
+            pair::Event::Leftover { host, .. } => show.say(&Message::FsckDeadCopy { host }),
+            pair::Event::Busy { hosts: [one, other] } => {
+                show.say(&Message::FsckBusy { one, other });
+            }
+            pair::Event::Other { host } => show.say(&Message::FsckOtherTest { host }),
+            pair::Event::Found { host } => show.say(&Message::FsckFound { host }),
+            pair::Event::Strange { name } => show.say(&Message::FsckStrange { name }),
         }
-        pair::Event::Leftover { host, removed: true, .. } => {
-            show.say(&Message::FsckDeadCopyRemoved { host });
-        }
-        pair::Event::Leftover { host, .. } => show.say(&Message::FsckDeadCopy { host }),
-        pair::Event::Busy { hosts: [one, other] } => show.say(&Message::FsckBusy { one, other }),
-        pair::Event::Other { host } => show.say(&Message::FsckOtherTest { host }),
-        pair::Event::Found { host } => show.say(&Message::FsckFound { host }),
-        pair::Event::Strange { name } => show.say(&Message::FsckStrange { name }),
     };
     let path = asked.absolute();
-    let met = pair::meet(&path, offer, limits, &mut on, &|| session.asked());
+    let part = RefCell::new(part);
+    let ended = || {
+        part.borrow_mut().tick(&mut show.borrow_mut());
+        session.asked()
+    };
+    let met = pair::meet(&path, offer, limits, &mut on, &ended);
+    let show = show.into_inner();
     show.progress.clear();
     met.map_err(|error| nobody(&show.directory, &error))
 }
@@ -104,12 +119,12 @@ fn direct(
     mut report: Report,
     mut show: Show<'_, '_>,
     mut session: Session,
+    mut part: ByHand,
 ) -> Result<Exit, Failure> {
     met.run.clone_into(&mut report.run);
     let other = met.host.clone();
     session.adopt(&met.run, &met.folder).map_err(|refusal| show.refused(refusal))?;
     let facts = facts(&session);
-    let lost = |host, why| Failure::new(Exit::NotDone, Message::FsckHostLost { host, why });
     let remote = match met.direct(&facts) {
         Ok(remote) => Rc::new(RefCell::new(remote)),
         Err(error) => {
@@ -120,23 +135,41 @@ fn direct(
     show.say(&Message::FsckDirects { host: other });
     let hosts: Vec<SharedHost> = vec![session.host().clone(), remote.clone()];
     let on = &mut |event: run::Event<'_>| show.event(&event);
-    two_hosts::run(session.stage(), &hosts, &[phase], choice, &mut report, on);
+    let goes_on = two_hosts::run(session.stage(), &hosts, &[phase], choice, &mut report, on);
     drop(hosts);
     not_shown(phase, &mut report);
-    show.judge(&mut report);
-    farewell(remote, &report, &mut show);
-    // What the copies talk over goes last.
-    show.left(&session.clean_up());
-    show.close(&report)
-}
-
-/// Tells the other copy what came of it.
-fn farewell(remote: Rc<RefCell<RemoteHost>>, report: &Report, show: &mut Show<'_, '_>) {
     // Nobody else has it any more: actors are gone with their checks.
-    let Some(remote) = Rc::into_inner(remote) else { return };
-    for host in two_hosts::finish(vec![remote.into_inner()], report, FAREWELL) {
+    let Some(remote) = Rc::into_inner(remote) else { return Err(still_used()) };
+    let mut remote = remote.into_inner();
+    if goes_on {
+        show.judge(&mut report);
+        // If this copy is killed while it holds the lock, the other one has all until then.
+        remote.report(&report).ok();
+        let found = part.direct(&mut remote, &mut show, &session);
+        if let Some(found) = found {
+            show.found(&found);
+            report.findings.push(found);
+        }
+    }
+    show.judge(&mut report);
+    for host in two_hosts::finish(vec![remote], &report, FAREWELL) {
         show.say(&Message::FsckUnheard { host });
     }
+    drop(part);
+    // What the copies talk over goes last.
+    show.left(&session.clean_up());
+    Ok(show.close(&report))
+}
+
+/// A host is lost, and with it the test.
+fn lost(host: String, why: String) -> Failure {
+    Failure::new(Exit::NotDone, Message::FsckHostLost { host, why })
+}
+
+/// A bug of ours.
+pub(super) fn still_used() -> Failure {
+    let cause = "a check still uses the other host".into();
+    Failure::new(Exit::Failed, Message::CannotStart { cause })
 }
 
 /// What a test on two hosts says nothing about.
@@ -146,45 +179,56 @@ pub(super) fn not_shown(phase: Phase, report: &mut Report) {
         Phase::Concurrent => add("waiting for locks and their release between the hosts: -w"),
         _ => add("what the hosts see of each other's changes: -c"),
     }
-    add("whether what was made durable survives a failure: -f, -a and -i, or --golive");
+    not_shown_of_failures(report);
 }
 
 /// Lets the other copy make the checks.
-fn serve(met: Met, mut show: Show<'_, '_>, session: &Session) -> Result<Exit, Failure> {
+fn serve(
+    met: Met,
+    mut show: Show<'_, '_>,
+    session: &Session,
+    mut part: ByHand,
+) -> Result<Exit, Failure> {
     let silence = Limits::default().silence;
     let host = met.host.clone();
-    let lost = |host, why| Failure::new(Exit::NotDone, Message::FsckHostLost { host, why });
     show.say(&Message::FsckServes { host: host.clone() });
     let (port, carrier) = met.serve().map_err(|error| lost(error.host, error.why))?;
     let ended = {
         let mut local = session.host().borrow_mut();
-        let on = &mut |event: agent::Event<'_>| {
-            match event {
-                agent::Event::Note(line) if !show.asked.json => {
+        let on = &mut |event: agent::Event<'_>| match event {
+            agent::Event::Note(line) => {
+                if !show.asked.json {
                     show.progress.aside(|| show.ui.line(line));
                 }
-                agent::Event::Tick => show.progress.tick(),
-                _ => {}
+                None
             }
-            None
+            agent::Event::Tick => {
+                show.progress.tick();
+                part.tick(&mut show)
+            }
+            agent::Event::Manual(what) => {
+                part.heard(what);
+                part.tick(&mut show)
+            }
+            agent::Event::Conductor(_) | agent::Event::Report(_) => None,
         };
         agent::serve(port, &mut local, silence, on, &|| session.asked())
     };
     drop(carrier);
-    match (ended.report, ended.why) {
-        (Some(report), _) => {
-            let mut report = *report;
-            if report.outcome == Outcome::Passed && report.judge() != Outcome::Passed {
-                report.outcome = report.judge();
-            }
-            let wrong = |found: &&Finding| matches!(found.verdict, Verdict::Fail | Verdict::Warning);
-            report.findings.iter().filter(wrong).for_each(|found| show.found(found));
-            show.close(&report)
-        }
-        (None, why) => {
-            let why = why.unwrap_or_else(|| "it ended without a verdict".into());
-            Err(lost(host, why))
-        }
+    let why = ended.why.unwrap_or_else(|| "it ended without a verdict".into());
+    let Some(report) = ended.report else { return Err(lost(host, why)) };
+    let mut report = *report;
+    report.command.clone_from(&show.command);
+    if let Some(found) = part.alone(&why, ended.since, &mut show, session) {
+        report.findings.push(found);
+        show.judge(&mut report);
+    } else if !part.over && report.outcome != report.judge() {
+        // What does not fit together is not believed.
+        show.judge(&mut report);
     }
+    let wrong = |found: &&Finding| matches!(found.verdict, Verdict::Fail | Verdict::Warning);
+    for found in report.findings.iter().filter(wrong) {
+        show.found(found);
+    }
+    Ok(show.close(&report))
 }
-

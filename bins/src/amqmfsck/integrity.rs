@@ -31,7 +31,7 @@ pub(super) fn test(
         session.refuse_live().map_err(|refusal| show.refused(refusal))?;
     }
     let facts = facts(&session);
-    let mut report = show.begin(session.run(), &[phase]);
+    let mut report = show.begin(session.run(), &[phase])?;
     let hosts = [facts.name.clone()];
     let found = match phase {
         Phase::Format => format(asked, &session, &hosts, &mut show),
@@ -51,7 +51,7 @@ pub(super) fn test(
     report.hosts.push(facts);
     not_shown(phase, &mut report);
     show.judge(&mut report);
-    show.close(&report)
+    Ok(show.close(&report))
 }
 
 /// What came of it, or why it ended before that.
@@ -75,7 +75,7 @@ fn format(
     show: &mut Show<'_, '_>,
 ) -> Found {
     let pages = asked.pages.unwrap_or(PAGES_DEFAULT);
-    let limit = Duration::from_secs(asked.limit);
+    let limit = asked.limits().change;
     let stage = session.stage();
     let on = &mut |event: Event<'_>| told(show, &event);
     let formatted = drive::format(stage, (pages, limit), session.run(), patience(asked), on)?;

@@ -8,6 +8,10 @@ use super::Amqmfsck;
 /// Displays what was asked for about checks.
 pub(super) fn display(asked: &Amqmfsck, env: &Env, ui: &mut Ui<'_>) -> Result<Exit, Failure> {
     let layout = asked.layout(env);
+    if asked.json_schema {
+        ui.line(render::SCHEMA.trim_end());
+        return Ok(Exit::Done);
+    }
     let Some(id) = &asked.explain else {
         if asked.json {
             ui.json(&render::checks_as_json(None));

@@ -17,7 +17,7 @@ pub(super) fn test(asked: &Amqmfsck, env: &Env, ui: &mut Ui<'_>) -> Result<Exit,
     if !asked.environment {
         session.refuse_live().map_err(|refusal| show.refused(refusal))?;
     }
-    let mut report = show.begin(session.run(), &phases);
+    let mut report = show.begin(session.run(), &phases)?;
     if !asked.environment {
         session.prepare().map_err(|refusal| show.refused(refusal))?;
     }
@@ -31,7 +31,7 @@ pub(super) fn test(asked: &Amqmfsck, env: &Env, ui: &mut Ui<'_>) -> Result<Exit,
     show.left(&session.clean_up());
     not_shown(asked, &mut report);
     show.judge(&mut report);
-    show.close(&report)
+    Ok(show.close(&report))
 }
 
 /// What is tested.
@@ -59,7 +59,13 @@ pub(super) fn not_shown(asked: &Amqmfsck, report: &mut Report) {
         add("what takes longer on this host: --all");
     }
     add("whether locks exclude another host, and what that sees: -c and -w, or --with");
-    add("whether what was made durable survives a failure: -f, -a and -i, or --golive");
+    not_shown_of_failures(report);
+}
+
+/// What only a failure shows.
+pub(super) fn not_shown_of_failures(report: &mut Report) {
+    let what = "whether what was made durable survives a failure: -f, -a and -i";
+    report.not_shown.push(what.to_owned());
 }
 
 /// Removes what earlier runs left.

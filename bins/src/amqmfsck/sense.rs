@@ -10,6 +10,8 @@ use super::Amqmfsck;
 pub(super) enum Mode {
     /// What is known of the checks.
     Known,
+    /// What a copy does that was started over ssh.
+    Agent,
     /// Tests on this host, also of what is mounted only.
     OneHost,
     /// `-x`.
@@ -26,7 +28,7 @@ pub(super) enum Mode {
     Verify,
 }
 
-use Mode::{Append, Concurrent, Format, Known, OneHost, Remove, Verify, Waiting};
+use Mode::{Agent, Append, Concurrent, Format, Known, OneHost, Remove, Verify, Waiting};
 
 /// What is asked for, if it makes sense.
 pub(super) fn mode(asked: &Amqmfsck) -> Result<Mode, Failure> {
@@ -50,6 +52,8 @@ fn of_options(asked: &Amqmfsck) -> Result<(Mode, &'static str), Failure> {
     let all = [
         (asked.list_checks, Known, "--list-checks"),
         (asked.explain.is_some(), Known, "--explain"),
+        (asked.json_schema, Known, "--json-schema"),
+        (asked.agent, Agent, "--agent"),
         (asked.append, Append, "-a"),
         (asked.concurrent, Concurrent, "-c"),
         (asked.format, Format, "-f"),
@@ -71,11 +75,14 @@ fn of_options(asked: &Amqmfsck) -> Result<(Mode, &'static str), Failure> {
 type Rule = (&'static str, bool, &'static [Mode], &'static str);
 
 /// The rules of options that do not go with every mode.
-fn options(asked: &Amqmfsck) -> [Rule; 11] {
+fn options(asked: &Amqmfsck) -> [Rule; 14] {
     const ONE_HOST: &str = "tests on one host";
     let alone = !asked.environment;
+    let with = !asked.with.is_empty();
     let one_host: &[Mode] = if alone { &[OneHost] } else { &[] };
     let checks: &[Mode] = if alone { &[OneHost, Concurrent, Waiting] } else { &[] };
+    let waits: &[Mode] =
+        if with { &[OneHost, Concurrent, Waiting] } else { &[Concurrent, Waiting, Append] };
     let tests = &[OneHost, Concurrent, Waiting, Format, Append, Verify];
     [
         ("-p", asked.pages.is_some(), &[Format, Append, Verify], "-f, -a or -i"),
@@ -83,12 +90,15 @@ fn options(asked: &Amqmfsck) -> [Rule; 11] {
         ("--all", asked.all, one_host, ONE_HOST),
         ("--long", asked.long, one_host, ONE_HOST),
         ("--check", !asked.checks.is_empty(), checks, "-c, -w or a test on one host"),
-        ("--wait", asked.wait.is_some(), &[Concurrent, Waiting, Append], "-c, -w or -a"),
+        ("--wait", asked.wait.is_some(), waits, "-c, -w, -a or --with"),
         ("--duration", asked.duration.is_some(), &[Append], "-a"),
         ("--witness", asked.witness.is_some(), &[Append, Verify], "-a or -i"),
         ("--report", asked.report.is_some(), tests, "a test"),
         ("--call-limit", asked.call_limit.is_some(), with_remove(), "a test"),
-        ("--limit", asked.limit != 60, tests, "a test"),
+        ("--limit", asked.limit.is_some(), tests, "a test"),
+        ("--with", !asked.with.is_empty(), checks, "-c, -w or no other test"),
+        ("--ssh", asked.ssh.is_some(), if with { checks } else { &[] }, "--with"),
+        ("--json", asked.json, &[Known, OneHost, Concurrent, Waiting, Format, Append, Verify, Remove], "a test"),
     ]
 }
 

@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
+use miqm_cli::explain::io_message;
 use miqm_cli::{Env, Exit, Failure, Message, Ui};
 use miqm_fsck::render::{self, Layout, Tracker};
 use miqm_fsck::run::Event;
-use miqm_fsck::session::{Cleaned, Refusal, Session, Setup, write_text};
-use miqm_fsck::{Finding, HostFacts, Outcome, Phase, Place, Report, Verdict};
+use miqm_fsck::session::{Cleaned, Refusal, Session, Setup};
+use miqm_fsck::{Finding, HostFacts, Outcome, Phase, Place, Report, Verdict, page};
 
 use super::progress::Progress;
 use super::{Amqmfsck, failure};
@@ -20,6 +21,8 @@ pub(super) struct Show<'a, 'b> {
     pub(super) directory: String,
     layout: Layout,
     host: String,
+    /// The command as it was typed.
+    pub(super) command: String,
     began: Instant,
     tracker: Tracker,
     /// When somebody was last reminded of what is waited for.
@@ -35,6 +38,7 @@ impl<'a, 'b> Show<'a, 'b> {
             directory: asked.absolute().display().to_string(),
             layout: asked.layout(env),
             host: env.host.to_string(),
+            command: Amqmfsck::command(env),
             began: Instant::now(),
             tracker: Tracker::new(),
             reminded: None,
@@ -66,13 +70,18 @@ impl<'a, 'b> Show<'a, 'b> {
         failure::of(&self.directory, refusal)
     }
 
-    /// The first line, and an empty report.
-    pub(super) fn begin(&mut self, run: &str, phases: &[Phase]) -> Report {
+    /// The first line, and an empty report. Nothing is said if the report cannot be written.
+    pub(super) fn begin(&mut self, run: &str, phases: &[Phase]) -> Result<Report, Failure> {
+        let mut report = Report::new(run, &self.directory, miqm_fsck::now(), phases);
+        report.command.clone_from(&self.command);
+        if let Some(file) = &self.asked.report {
+            page::begin(file, &report)?;
+        }
         if !self.asked.json {
             let heading = render::heading(&self.directory, phases, &self.layout);
             self.ui.line(heading.trim_end());
         }
-        Report::new(run, &self.directory, miqm_fsck::now(), phases)
+        Ok(report)
     }
 
     /// Something that happens while checks are made.
@@ -115,26 +124,28 @@ impl<'a, 'b> Show<'a, 'b> {
 
     /// Judges the report.
     pub(super) fn judge(&self, report: &mut Report) {
-        report.seconds = self.began.elapsed().as_secs_f64();
-        report.outcome = report.judge();
+        report.close(self.began.elapsed().as_secs_f64());
     }
 
     /// Shows the report that has been judged, and says what came of it.
-    pub(super) fn close(self, report: &Report) -> Result<Exit, Failure> {
+    pub(super) fn close(self, report: &Report) -> Exit {
         self.progress.clear();
         if self.asked.json {
             self.ui.json(report);
         } else {
             self.ui.line(render::report(report, &self.layout).trim_end());
         }
-        let kept = self.keep(report);
+        let written = self.asked.report.as_ref().map_or(Ok(()), |file| page::write(file, report));
+        if let Err(error) = &written {
+            self.ui.complain(&io_message(error));
+        }
         let directory = report.directory.clone();
-        let exit = match report.outcome {
+        match report.outcome {
             Outcome::Passed => {
                 if !self.asked.json {
                     self.ui.say(&Message::FsckPassed { directory });
                 }
-                Exit::Done
+                if written.is_ok() { Exit::Done } else { Exit::Failed }
             }
             Outcome::Failed => {
                 let failed = report.count(Verdict::Fail);
@@ -145,25 +156,7 @@ impl<'a, 'b> Show<'a, 'b> {
                 self.ui.complain(&Message::FsckNotTested { directory, why: not_tested(report) });
                 Exit::NotDone
             }
-        };
-        match kept {
-            // The verdict is the better answer.
-            Err(message) if exit != Exit::Done => {
-                self.ui.complain(&message);
-                Ok(exit)
-            }
-            Err(message) => Err(Failure::new(Exit::Failed, message)),
-            Ok(()) => Ok(exit),
         }
-    }
-
-    /// Writes the page for the change ticket, if one was asked for.
-    fn keep(&self, report: &Report) -> Result<(), Message> {
-        let Some(path) = &self.asked.report else { return Ok(()) };
-        write_text(path, &render::page(report)).map_err(|error| Message::FsckReportNotWritten {
-            file: path.display().to_string(),
-            cause: error.to_string(),
-        })
     }
 }
 

@@ -36,6 +36,7 @@ pub mod wire;
 pub use call::{Call, Reply, Value};
 pub use check::{Check, Runs};
 pub use finding::{Evidence, Finding, Series, Told, Verdict};
+pub use miqm_sys::clock::BootInstant;
 pub use report::{HostFacts, Outcome, Phase, Report};
 pub use stage::{Actor, Place, Stage, Trouble};
 

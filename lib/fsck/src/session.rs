@@ -16,6 +16,7 @@ pub use leftovers::{Leftover, Tidied};
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -226,6 +227,21 @@ impl Session {
         }
     }
 
+    /// Makes a folder for checks that another host makes by itself.
+    ///
+    /// # Errors
+    ///
+    /// If the directory is not there on that host, or nothing can be made in it.
+    pub fn visit(&self, host: &SharedHost) -> Result<Visit, Refusal> {
+        let run = hex(&random::bytes16().map_err(Refusal::System)?);
+        let name = host.borrow().facts().name.clone();
+        let stage = self.stage.with_host(host.clone());
+        directory::enter(&stage)?;
+        let stage = stage.with_folder(&folder::name_of(&run));
+        let keeper = folder::make(&stage, &run, &name)?;
+        Ok(Visit { stage, keeper })
+    }
+
     /// Removes all that calls of this run may have made in its folder, and the folder. A signal that
     /// came before does not hinder that; one that comes now ends it.
     pub fn clean_up(&mut self) -> Cleaned {
@@ -243,6 +259,46 @@ impl Session {
     }
 }
 
+/// A part of a run that another host makes by itself, in a folder of its own.
+#[derive(Debug)]
+pub struct Visit {
+    stage: Stage,
+    keeper: Actor,
+}
+
+impl Visit {
+    /// Where the checks of that host play.
+    pub fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    /// Removes what was made.
+    pub fn leave(self, session: &Session) -> Cleaned {
+        session.asked.obeyed.set(session.asked.came.get());
+        folder::remove(&self.stage, Some(self.keeper))
+    }
+}
+
+/// What is known of this host and of a directory; as much as `known` if it does not answer.
+pub fn facts_of(path: &Path, known: HostFacts, limits: Limits) -> HostFacts {
+    let host = Rc::new(RefCell::new(LocalHost::new(path, known.clone())));
+    let stage = Stage::one_host(host, ".", limits, || false);
+    stage.facts(Place::First).cloned().unwrap_or(known)
+}
+
+/// Whether ENTER was pressed, or there is nobody who could: the standard input has ended.
+pub fn enter_pressed() -> bool {
+    use std::io::Read;
+    let input = std::io::stdin();
+    let ready = miqm_sys::worker::wait_readable(&[input.as_fd()], std::time::Duration::ZERO);
+    if ready.is_ok_and(|ready| ready.is_empty()) {
+        return false;
+    }
+    // What was typed is not for whoever reads next.
+    drop(input.lock().read(&mut [0; 4096]));
+    true
+}
+
 impl Drop for Session {
     fn drop(&mut self) {
         // Whoever ends without a word for it still leaves nothing behind.
@@ -250,15 +306,6 @@ impl Drop for Session {
             drop(self.clean_up());
         }
     }
-}
-
-/// Writes a text to a file, which is replaced if it is there.
-///
-/// # Errors
-///
-/// If it cannot be written.
-pub fn write_text(path: &Path, text: &str) -> Result<(), IoError> {
-    miqm_sys::fs::replace(path, text.as_bytes(), 0o644, None)
 }
 
 /// The directory as the checks name it: absolute, without a look at it.

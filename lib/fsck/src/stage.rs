@@ -165,6 +165,14 @@ impl Stage {
         Self { first, second, two_hosts: true, folder, shared, facts: Default::default() }
     }
 
+    /// The same with one host, which may be another one; all else is shared.
+    #[must_use]
+    pub fn with_host(&self, host: SharedHost) -> Self {
+        let (folder, shared) = (self.folder.clone(), self.shared.clone());
+        let (second, facts) = (host.clone(), Default::default());
+        Self { first: host, second, two_hosts: false, folder, shared, facts }
+    }
+
     /// The same with another folder, which is taken for made by this run; all else is shared.
     #[must_use]
     pub fn with_folder(&self, folder: &str) -> Self {

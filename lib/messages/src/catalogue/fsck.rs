@@ -158,62 +158,107 @@ macro_rules! fsck {
     explain "What was found holds all the same; the copy on that host may show no verdict."
     respond "See to the copy on that host if it is still running." ;
 
-1850 Info FsckFormatted { pages: u64, mib: u64, seconds: u64 }
-    "The test file is formatted: {pages} pages, {mib} MiB, in {seconds} seconds."
-    explain "The files of the integrity test are ready, and stay in the directory until they are removed."
-    respond "Go on with amqmfsck -a on two hosts." ;
+1844 Info FsckConnecting { host: String }
+    "Connecting to host {host}."
+    explain "The second copy is started over ssh, which may ask for a password or a confirmation."
+    respond "Answer what ssh asks." ;
 
-1851 Warning FsckReduced { asked: u64, pages: u64 }
+1845 Info FsckSending { host: String }
+    "Sending the checker to host {host}, which has none that fits."
+    explain "The program is put into a private directory there, and is removed when the test is over."
+    respond "No action is needed." ;
+
+1846 Error FsckNotConnected { why: String }
+    "There is no connection to the second host: {why}."
+    explain "The second copy could not be started over ssh."
+    respond "Try ssh to that host by hand, as this user and without a password. If no checker is installed there, install one, or have the static miqm-fsck beside this program." ;
+
+1847 Info FsckLockHeld { file: String }
+    "This copy holds the lock of {file}."
+    explain "The first copy takes the lock, and keeps it until all automatic checks are over."
+    respond "Start the second copy." ;
+
+1848 Info FsckLockWaits { file: String }
+    "Waiting for the lock of {file}, which another copy holds."
+    explain "The lock is asked for all the time, as a standby instance does."
+    respond "No action is needed until the other copy asks for ENTER." ;
+
+1849 Warning FsckLockCannot { file: String, why: String }
+    "The lock of {file} cannot be had: {why}."
+    explain "The part of the test in which people release a lock is not made."
+    respond "Look at what the automatic checks say of locks." ;
+
+1850 Info FsckLockPress { seconds: u64 }
+    "The lock is held: press ENTER to release it, or end this copy or its host; it is released after {seconds} s."
+    explain "Whatever happens to this copy, the other one must get the lock soon after."
+    respond "Press ENTER, or kill this copy, or fail its host, to see how long it takes." ;
+
+1851 Info FsckLockWait { host: String }
+    "The lock is to be released on host {host}: press ENTER there, or end that copy or its host."
+    explain "This copy asks for the lock all the time and tells when it has it."
+    respond "Go to the other host." ;
+
+1852 Info FsckLockReleased { host: String }
+    "The lock was released on host {host}."
+    explain "Now the other copy must get it."
+    respond "Wait." ;
+
+1853 Info FsckLockOtherGone { host: String, why: String }
+    "The copy on host {host} is gone: {why}; waiting for its lock."
+    explain "The storage must release the lock of a process or host that died."
+    respond "Wait; it is told how long it takes." ;
+
+1854 Info FsckLockGot { host: String }
+    "The lock was acquired on host {host}."
+    explain "It has changed hands."
+    respond "No action is needed." ;
+
+1860 Warning FsckReduced { asked: u64, pages: u64 }
     "The test file has {pages} pages and not {asked}, because all would take too long to format."
     explain "The size is reduced so that formatting ends within the limit on slow storage, too."
     respond "To have all of them, remove the file with -x and format it with a larger --limit." ;
 
-1852 Info FsckWaitingForLock { holder: String }
+1861 Info FsckWaitingForLock { holder: String }
     "Waiting for the lock, which host {holder} holds."
     explain "Another copy appends pages. This one takes over when that copy ends, or when its host fails."
     respond "Inject the failure that is to be tested, or end the other copy." ;
 
-1853 Info FsckTaken { epoch: u32, sequence: u64 }
+1862 Info FsckTaken { epoch: u32, sequence: u64 }
     "The lock was acquired: epoch {epoch}, after sequence {sequence}; appending."
     explain "What the copy before had acknowledged was verified before the lock was used."
     respond "Start a second copy of this command on another host if it is not running. Then inject the failure, or end this copy." ;
 
-1854 Info FsckTakenOver { from: String, epoch: u32, sequence: u64, seconds: String }
+1863 Info FsckTakenOver { from: String, epoch: u32, sequence: u64, seconds: String }
     "The lock was taken over from host {from} after {seconds} s: epoch {epoch}, after sequence {sequence}; appending."
     explain "The time is counted from the last sign of the copy that had the lock before."
     respond "Inject the next failure, or end this copy; then verify with amqmfsck -i." ;
 
-1855 Warning FsckStalled { host: String, seconds: u64 }
+1864 Warning FsckStalled { host: String, seconds: u64 }
     "The storage has not answered on host {host} for {seconds} seconds."
     explain "That is what a failure of the server or the network looks like from a host. The test goes on when it answers."
     respond "If that is the failure that was injected, wait; otherwise see to the server and the network." ;
 
-1856 Info FsckRecovered { host: String, seconds: String }
+1865 Info FsckRecovered { host: String, seconds: String }
     "The storage answers again on host {host} after {seconds} s."
     explain "The call that was waiting came back."
     respond "No action is needed." ;
 
-1857 Info FsckAppended { sequence: u64, count: u64 }
+1866 Info FsckAppended { sequence: u64, count: u64 }
     "Appending ended after sequence {sequence}; {count} pages were acknowledged by this copy."
     explain "Every acknowledged page must be there when the files are verified."
     respond "Verify with amqmfsck -i." ;
 
-1858 Error FsckBadWitness { file: String, why: String }
+1867 Error FsckBadWitness { file: String, why: String }
     "The witness '{file}' cannot be used: {why}."
     explain "A witness is a file outside of the storage that is tested. It is told what was acknowledged."
     respond "Name a file on another file system that this user may write." ;
 
-1859 Error FsckOtherPages { pages: u64, asked: u64 }
+1868 Error FsckOtherPages { pages: u64, asked: u64 }
     "The test file is formatted with {pages} pages, and {asked} were asked for."
     explain "The option -p must agree with what the file was formatted with; it can be left out."
     respond "Leave -p out, or remove the file with -x and format it anew." ;
 
-1860 Error FsckReportNotWritten { file: String, cause: String }
-    "The report '{file}' cannot be written: {cause}."
-    explain "The test is over and its verdict holds, but the page for the change ticket was not made."
-    respond "Correct the cause, and repeat the test if the page is needed." ;
-
-1861 Error OptionNeedsOther { option: String, other: String }
+1869 Error OptionNeedsOther { option: String, other: String }
     "Option '{option}' makes sense only with {other}."
     explain "The option says something about a test that was not asked for."
     respond "Add the other option, or leave this one out." ;
