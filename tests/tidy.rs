@@ -135,6 +135,10 @@ fn every_command_has_all_that_a_command_has() {
     let mut programs: BTreeSet<_> =
         rust_files(&["bins/src/bin"]).iter().map(|path| stem(path).to_owned()).collect();
     assert!(programs.remove("miqm"), "the multi-call program is missing");
+    assert!(
+        programs.remove("miqm-fsck"),
+        "the checker for hosts that have nothing else is missing"
+    );
     assert_eq!(table, programs, "the table and bins/src/bin differ");
 
     let names: Vec<_> = miqm_bins::all().iter().map(|command| command.name).collect();

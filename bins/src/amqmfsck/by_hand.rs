@@ -8,7 +8,7 @@ use miqm_cli::{Env, Exit, Failure, Message, Ui};
 use miqm_fsck::pair::{self, Limits, MeetError, Met, Offer};
 use miqm_fsck::session::Session;
 use miqm_fsck::stage::SharedHost;
-use miqm_fsck::{Finding, Outcome, Phase, Report, Verdict, agent, run, two_hosts};
+use miqm_fsck::{Finding, Phase, Report, Verdict, agent, run, two_hosts};
 
 use super::Amqmfsck;
 use super::one_host::not_shown_of_failures;
@@ -18,7 +18,7 @@ use super::show::{Show, facts};
 /// How long the other copy may take to say that it has heard the verdict.
 const FAREWELL: Duration = Duration::from_secs(10);
 /// How often it is said that nobody has come yet.
-const REMINDER: u64 = 30;
+const REMINDER: f64 = 30.0;
 
 /// Tests with a copy on another host.
 pub(super) fn test(
@@ -70,9 +70,9 @@ fn meet(
         match event {
             pair::Event::Waiting(waited) => {
                 let (now, limit) = (waited.as_secs(), limits.wait.as_secs());
-                if now >= REMINDER {
+                if waited.as_secs_f64() >= REMINDER {
                     let message = || Message::FsckStillWaiting { waited: now, limit };
-                    show.remind(waited.as_secs_f64(), REMINDER as f64, message);
+                    show.remind(waited.as_secs_f64(), REMINDER, message);
                 }
             }
             pair::Event::Leftover { host, removed: true, .. } => {
@@ -192,7 +192,7 @@ fn serve(
     let silence = Limits::default().silence;
     let host = met.host.clone();
     show.say(&Message::FsckServes { host: host.clone() });
-    let (port, carrier) = met.serve().map_err(|error| lost(error.host, error.why))?;
+    let (wire, carrier) = met.serve().map_err(|error| lost(error.host, error.why))?;
     let ended = {
         let mut local = session.host().borrow_mut();
         let on = &mut |event: agent::Event<'_>| match event {
@@ -212,7 +212,7 @@ fn serve(
             }
             agent::Event::Conductor(_) | agent::Event::Report(_) => None,
         };
-        agent::serve(port, &mut local, silence, on, &|| session.asked())
+        agent::serve(wire, &mut local, silence, on, &|| session.asked())
     };
     drop(carrier);
     let why = ended.why.unwrap_or_else(|| "it ended without a verdict".into());

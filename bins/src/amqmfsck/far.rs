@@ -43,9 +43,10 @@ pub(super) fn test(
     let remotes = connect(asked, &here, &mut show)?;
     session.prepare().map_err(|refusal| show.refused(refusal))?;
     let mut hosts: Vec<SharedHost> = vec![session.host().clone()];
-    hosts.extend(remotes.iter().map(|host| -> SharedHost { host.clone() }));
-    let made = by_themselves(&session, &hosts, &alone, &choice, &mut report, &mut show);
-    if made.is_ok_and(|goes_on| goes_on) {
+    for remote in &remotes {
+        hosts.push(remote.clone());
+    }
+    if by_themselves(&session, &hosts, &alone, &choice, &mut report, &mut show) {
         let on = &mut |event: run::Event<'_>| show.event(&event);
         two_hosts::run(session.stage(), &hosts, &together, &choice, &mut report, on);
     }
@@ -135,9 +136,9 @@ fn by_themselves(
     choice: &Choice,
     report: &mut Report,
     show: &mut Show<'_, '_>,
-) -> Result<bool, Failure> {
+) -> bool {
     if phases.is_empty() {
-        return Ok(true);
+        return true;
     }
     for host in hosts {
         let name = host.borrow().facts().name.clone();
@@ -147,7 +148,7 @@ fn by_themselves(
                 let failure = show.refused(refusal);
                 let why = failure.messages.first().map(ToString::to_string).unwrap_or_default();
                 report.ended_early = format!("Host {name} cannot test: {why}");
-                return Ok(false);
+                return false;
             }
         };
         let mut goes_on = true;
@@ -160,10 +161,10 @@ fn by_themselves(
         }
         show.left(&visit.leave(session));
         if !goes_on {
-            return Ok(false);
+            return false;
         }
     }
-    Ok(true)
+    true
 }
 
 /// Serves whoever has started this copy over ssh.
