@@ -1,8 +1,16 @@
 //! `amqmfsck`.
 
 use std::fs;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::{self, Child, Stdio};
+use std::time::{Duration, Instant};
 
-use crate::support::Machine;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::{Machine, say};
 
 /// The names in a directory.
 fn names(path: &std::path::Path) -> Vec<String> {
@@ -51,6 +59,31 @@ fn what_makes_no_sense_is_refused() {
         "amqmfsck --json-schema --list-checks",
         "amqmfsck --report x -x [SHARED]",
         "amqmfsck --limit 0 [SHARED]",
+        "amqmfsck -cw [SHARED]",
+        "amqmfsck -c -f [SHARED]",
+        "amqmfsck -ai [SHARED]",
+        "amqmfsck -fx [SHARED]",
+        "amqmfsck -w --environment [SHARED]",
+        "amqmfsck -p 16 [SHARED]",
+        "amqmfsck -c -p 16 [SHARED]",
+        "amqmfsck -f -p 0 [SHARED]",
+        "amqmfsck -f -p x [SHARED]",
+        "amqmfsck -f -p 99999999999999999999 [SHARED]",
+        "amqmfsck -c --all [SHARED]",
+        "amqmfsck -f --check lock.exclusive [SHARED]",
+        "amqmfsck --wait 5 [SHARED]",
+        "amqmfsck -i --duration 5 [SHARED]",
+        "amqmfsck -f --witness x [SHARED]",
+        "amqmfsck -f --with host2 [SHARED]",
+        "amqmfsck -a --with host2 [SHARED]",
+        "amqmfsck -x --with host2 [SHARED]",
+        "amqmfsck --environment --with host2 [SHARED]",
+        "amqmfsck --ssh ssh [SHARED]",
+        "amqmfsck --with -oProxyCommand=x [SHARED]",
+        "amqmfsck --with 'host two' [SHARED]",
+        "amqmfsck --agent [SHARED]",
+        "amqmfsck --agent --json",
+        "amqmfsck --list-checks -v",
         "amqmfsck --call-limit x [SHARED]",
         "amqmfsck -all [SHARED]",
         "amqmfsck [SHARED] [SHARED]",
@@ -99,4 +132,279 @@ fn the_schema_is_json() {
     let said = Machine::new().run("amqmfsck --json-schema").success();
     let schema: serde_json::Value = serde_json::from_str(&said.stdout).expect("JSON");
     assert_eq!(schema["$ref"], "#/$defs/report");
+}
+
+/// A command in the background; it is killed if the test ends before it does.
+struct Running(Child);
+
+impl Running {
+    fn start(mut command: process::Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(command.spawn().expect("the command can be run"))
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.0.id()).expect("a process number");
+        kill(Pid::from_raw(pid), signal).expect("the process is there");
+    }
+
+    /// What it said, and how it ended.
+    fn end(mut self) -> (Option<i32>, String) {
+        let mut said = String::new();
+        let mut out = self.0.stdout.take().expect("a pipe");
+        let mut err = self.0.stderr.take().expect("a pipe");
+        out.read_to_string(&mut said).expect("text");
+        err.read_to_string(&mut said).expect("text");
+        (self.0.wait().expect("an end").code(), said)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+fn wait_until(what: &str, mut happens: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !happens() {
+        assert!(began.elapsed() < Duration::from_mins(1), "{what} does not come");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn checker(machine: &Machine, args: &[&str]) -> process::Command {
+    let mut command = machine.process("amqmfsck");
+    command.args(args).arg(machine.shared());
+    command
+}
+
+#[test]
+fn a_signal_ends_the_run_in_order() {
+    let machine = Machine::new();
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        let run = Running::start(checker(&machine, &["--all"]));
+        // Somewhere in the middle.
+        wait_until("a file", || {
+            let folders = names(&machine.shared());
+            folders.iter().any(|folder| {
+                fs::read_dir(machine.shared().join(folder)).is_ok_and(|dir| dir.count() > 3)
+            })
+        });
+        run.signal(signal);
+        let (code, said) = run.end();
+        assert_eq!(code, Some(20), "{said}");
+        assert!(said.contains("ended by a signal"), "{said}");
+        assert_eq!(names(&machine.shared()), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn what_a_killed_run_left_is_removed_and_what_others_made_is_not() {
+    let machine = Machine::new();
+    let shared = machine.shared();
+    let run = Running::start(checker(&machine, &["--all"]));
+    wait_until("a folder", || {
+        let folders = names(&shared);
+        folders.iter().any(|folder| names(&shared.join(folder)).len() > 3)
+    });
+    let folder = names(&shared).remove(0);
+    let said = machine.run("amqmfsck -x [SHARED]").code(20);
+    assert!(said.stderr.contains("its run is alive"), "{}", said.stderr);
+    run.signal(Signal::SIGKILL);
+    drop(run.end());
+    fs::write(shared.join(&folder).join("notes.txt"), "mine").expect("a file");
+    fs::write(shared.join("amqmfsck.dat"), "mine, too").expect("a file");
+    fs::create_dir(shared.join("amqmfsck-of-somebody.tmp")).expect("a directory");
+    let said = machine.run("amqmfsck -x [SHARED]").code(20);
+    assert!(said.stderr.contains("no run made 'notes.txt' in it"), "{}", said.stderr);
+    assert!(said.stderr.contains("amqmfsck.dat was not made by this program"), "{}", said.stderr);
+    fs::remove_file(shared.join(&folder).join("notes.txt")).expect("the file");
+    fs::remove_file(shared.join("amqmfsck.dat")).expect("the file");
+    let said = machine.run("amqmfsck -x [SHARED]").success();
+    assert_eq!(said.stdout, format!("'{folder}' was removed.\n"));
+    assert_eq!(names(&shared), ["amqmfsck-of-somebody.tmp"]);
+}
+
+#[test]
+fn two_runs_in_one_directory_do_not_disturb_each_other() {
+    let machine = Machine::new();
+    let runs = [(); 2].map(|()| Running::start(checker(&machine, &[])));
+    for run in runs {
+        let (code, said) = run.end();
+        assert_eq!(code, Some(0), "{said}");
+    }
+    assert_eq!(names(&machine.shared()), Vec::<String>::new());
+}
+
+#[test]
+fn a_directory_with_a_live_queue_manager_is_only_looked_at() {
+    let machine = Machine::new();
+    drop(machine.run("crtmqm -md [SHARED]/data -ld [SHARED]/log QM1").success());
+    drop(machine.run("strmqm QM1").success());
+    for (below, file) in [("", "qm"), ("/data", ""), ("/data/QM1", "master"), ("/log", "amqhlctl")]
+    {
+        // Only in the directory and just below it.
+        if file == "qm" {
+            continue;
+        }
+        let said = machine.run(&format!("amqmfsck [SHARED]{below}")).code(5);
+        assert!(said.stderr.starts_with("AMQ1814E: "), "{}", said.stderr);
+        assert!(said.stderr.contains(file), "{}", said.stderr);
+        drop(machine.run(&format!("amqmfsck -f [SHARED]{below}")).code(5));
+        drop(machine.run(&format!("amqmfsck -x [SHARED]{below}")).code(5));
+        drop(machine.run(&format!("amqmfsck -c [SHARED]{below}")).code(5));
+    }
+    drop(machine.run("amqmfsck --environment [SHARED]/data/QM1").success());
+    drop(machine.run("endmqm -w QM1").success());
+    drop(machine.run("amqmfsck --check lock.exclusive [SHARED]/data/QM1").success());
+    drop(machine.run("amqmfsck --check lock.exclusive [SHARED]/data").success());
+}
+
+#[test]
+fn two_copies_find_each_other_and_share_a_verdict() {
+    let one = Machine::new();
+    let other = one.beside("host2");
+    for phase in ["-c", "-w"] {
+        let args = [phase, "--check", "lock.exclusive", "--wait", "50"];
+        let runs = [&one, &other].map(|machine| Running::start(checker(machine, &args)));
+        for (run, host) in runs.into_iter().zip(["host2", "host1"]) {
+            let (code, said) = run.end();
+            assert_eq!(code, Some(0), "{said}");
+            assert!(said.contains(&format!("Found the second copy on host {host}.")), "{said}");
+            assert!(said.contains("completed successfully."), "{said}");
+        }
+    }
+    assert_eq!(names(&one.shared()), Vec::<String>::new());
+}
+
+#[test]
+fn a_copy_alone_waits_no_longer_than_it_was_told_and_not_for_another_test() {
+    let one = Machine::new();
+    let said = one.run("amqmfsck -c --wait 1 [SHARED]").code(20);
+    assert!(said.stderr.contains("within 1 seconds"), "{}", said.stderr);
+    let other = one.beside("host2");
+    let first = Running::start(checker(&one, &["-c", "--wait", "50"]));
+    let second = Running::start(checker(&other, &["-w", "--wait", "50"]));
+    for run in [first, second] {
+        let (code, said) = run.end();
+        assert_eq!(code, Some(20), "{said}");
+        assert!(said.contains("The copies do not fit together"), "{said}");
+    }
+    assert_eq!(names(&one.shared()), Vec::<String>::new());
+}
+
+#[test]
+fn a_second_copy_is_started_by_a_command_like_ssh() {
+    let machine = Machine::new();
+    let fake = machine.shared().with_file_name("fake-ssh");
+    fs::write(&fake, "#!/bin/sh\nshift\nMIQM_HOSTNAME=far exec sh -c \"$1\"\n").expect("a script");
+    fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).expect("a mode");
+    let fake = fake.display();
+    let line =
+        format!("amqmfsck --with me@far --ssh {fake} --check lock.exclusive --json [SHARED]");
+    let said = machine.run(&line).code(0);
+    let report: serde_json::Value = serde_json::from_str(&said.stdout).expect("JSON");
+    assert_eq!(report["hosts"][1]["name"], "far");
+    let of = |hosts: &serde_json::Value| hosts.as_array().map_or(0, Vec::len);
+    let findings = report["findings"].as_array().expect("a list");
+    assert!(findings.iter().any(|found| found["hosts"][0] == "far" && of(&found["hosts"]) == 1));
+    assert!(findings.iter().any(|found| found["hosts"][0] == "far" && of(&found["hosts"]) == 2));
+    assert_eq!(names(&machine.shared()), Vec::<String>::new());
+    let said = machine.run(&format!("amqmfsck --with far:/no/such --ssh {fake} [SHARED]")).code(20);
+    assert!(said.stderr.contains("does not exist"), "{}", said.stderr);
+    let said = machine.run("amqmfsck --with far --ssh /no/such/program [SHARED]").code(20);
+    assert!(said.stderr.contains("cannot be started"), "{}", said.stderr);
+    assert_eq!(names(&machine.shared()), Vec::<String>::new());
+}
+
+#[test]
+fn the_integrity_test_formats_appends_and_verifies() {
+    let machine = Machine::new();
+    let said = machine.run("amqmfsck -i [SHARED]").code(20);
+    assert!(said.stdout.contains("format them with -f first"), "{}", said.stdout);
+    drop(machine.run("amqmfsck -f -p 17 [SHARED]").success());
+    let said = machine.run("amqmfsck -a --duration 1 [SHARED]").success();
+    assert!(said.stdout.contains("The lock was acquired: epoch 1"), "{}", said.stdout);
+    drop(machine.run("amqmfsck -i -p 32 [SHARED]").success());
+    drop(machine.run("amqmfsck -i -p 33 [SHARED]").code(20));
+    let file = machine.shared().join("amqmfsck.dat");
+    let mut bytes = fs::read(&file).expect("the file");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&file, bytes).expect("the file");
+    let said = machine.run("amqmfsck -i [SHARED]").code(98);
+    assert!(said.stdout.contains("FAIL int."), "{}", said.stdout);
+    drop(machine.run("amqmfsck -x [SHARED]").success());
+    assert_eq!(names(&machine.shared()), Vec::<String>::new());
+}
+
+/// Runs a command as a user who is nobody in particular; `None` if that cannot be done here.
+fn as_nobody(machine: &Machine, args: &[&str]) -> Option<(Option<i32>, String)> {
+    const NOBODY: u32 = 65_534;
+    if !nix::unistd::geteuid().is_root() {
+        say("amqmfsck: not tested as another user, because that needs root");
+        return None;
+    }
+    let root = machine.shared();
+    fs::set_permissions(root.parent()?, fs::Permissions::from_mode(0o755)).expect("a mode");
+    let mut command = checker(machine, args);
+    command.uid(NOBODY).gid(NOBODY).current_dir("/");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    match command.spawn() {
+        Ok(child) => Some(Running(child).end()),
+        Err(error) => {
+            say(&format!("amqmfsck: not tested as another user: {error}"));
+            None
+        }
+    }
+}
+
+#[test]
+fn an_ordinary_user_tests_what_is_theirs_and_is_told_what_is_missing() {
+    let machine = Machine::new();
+    let mode = |mode| fs::set_permissions(machine.shared(), fs::Permissions::from_mode(mode));
+    mode(0o755).expect("a mode");
+    let Some((code, said)) = as_nobody(&machine, &[]) else { return };
+    assert_eq!(code, Some(119), "{said}");
+    assert!(said.contains("mkdir(amqmfsck-") && said.contains("EACCES"), "{said}");
+    assert!(said.contains("mode 0755, and user 65534 is neither its owner"), "{said}");
+    mode(0o700).expect("a mode");
+    let (code, said) = as_nobody(&machine, &[]).expect("it worked before");
+    assert_eq!(code, Some(119), "{said}");
+    mode(0o777).expect("a mode");
+    let (code, said) = as_nobody(&machine, &["--all"]).expect("it worked before");
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(names(&machine.shared()), Vec::<String>::new());
+}
+
+#[test]
+fn storage_that_is_read_only_or_full_is_told_as_that() {
+    let machine = Machine::new();
+    let program = machine.process("amqmfsck").get_program().to_owned();
+    let program = program.to_string_lossy();
+    let shared = machine.shared().display().to_string();
+    for (options, part) in [("ro", "EROFS"), ("nr_inodes=1", "ENOSPC")] {
+        let script = format!("mount -t tmpfs -o {options} t {shared} && exec {program} {shared}");
+        let mut shell = process::Command::new("unshare");
+        let output = shell.args(["-m", "sh", "-c", &script]).output();
+        let Ok(output) = output else { return say("amqmfsck: no unshare, so nothing is mounted") };
+        let said = String::from_utf8_lossy(&output.stderr);
+        if output.status.code() == Some(1) || output.status.code() == Some(32) {
+            return say(&format!("amqmfsck: nothing can be mounted here: {said}"));
+        }
+        assert_eq!(output.status.code(), Some(98), "{said}");
+        assert!(said.starts_with("AMQ1815E: ") && said.contains(part), "{said}");
+    }
+}
+
+#[test]
+fn how_long_it_takes_is_said() {
+    let machine = Machine::new();
+    for options in ["", "--all"] {
+        let began = Instant::now();
+        drop(machine.run(&format!("amqmfsck {options} [SHARED]")).success());
+        say(&format!("amqmfsck {options}: {:.2} s", began.elapsed().as_secs_f64()));
+    }
 }

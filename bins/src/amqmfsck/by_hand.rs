@@ -11,7 +11,6 @@ use miqm_fsck::stage::SharedHost;
 use miqm_fsck::{Finding, Phase, Report, Verdict, agent, run, two_hosts};
 
 use super::Amqmfsck;
-use super::one_host::not_shown_of_failures;
 use super::press::ByHand;
 use super::show::{Show, facts};
 
@@ -137,7 +136,6 @@ fn direct(
     let on = &mut |event: run::Event<'_>| show.event(&event);
     let goes_on = two_hosts::run(session.stage(), &hosts, &[phase], choice, &mut report, on);
     drop(hosts);
-    not_shown(phase, &mut report);
     // Nobody else has it any more: actors are gone with their checks.
     let Some(remote) = Rc::into_inner(remote) else { return Err(still_used()) };
     let mut remote = remote.into_inner();
@@ -170,16 +168,6 @@ fn lost(host: String, why: String) -> Failure {
 pub(super) fn still_used() -> Failure {
     let cause = "a check still uses the other host".into();
     Failure::new(Exit::Failed, Message::CannotStart { cause })
-}
-
-/// What a test on two hosts says nothing about.
-pub(super) fn not_shown(phase: Phase, report: &mut Report) {
-    let mut add = |what: &str| report.not_shown.push(what.to_owned());
-    match phase {
-        Phase::Concurrent => add("waiting for locks and their release between the hosts: -w"),
-        _ => add("what the hosts see of each other's changes: -c"),
-    }
-    not_shown_of_failures(report);
 }
 
 /// Lets the other copy make the checks.

@@ -14,10 +14,10 @@ use miqm_fsck::ssh::{self, Target, Ways};
 use miqm_fsck::stage::SharedHost;
 use miqm_fsck::{HostFacts, Phase, Report, agent, two_hosts};
 
-use super::by_hand::{not_shown, still_used};
+use super::by_hand::still_used;
 use super::sense::Mode;
 use super::show::{Show, facts};
-use super::{Amqmfsck, one_host};
+use super::Amqmfsck;
 
 /// How long a host may take to say that it has heard the verdict.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -52,10 +52,6 @@ pub(super) fn test(
     }
     drop(hosts);
     show.left(&session.clean_up());
-    match together.as_slice() {
-        [one] => not_shown(*one, &mut report),
-        _ => one_host::not_shown_of_failures(&mut report),
-    }
     show.judge(&mut report);
     let mut gone = Vec::new();
     for remote in remotes {

@@ -8,7 +8,7 @@ use miqm_fsck::integrity::{
 };
 use miqm_fsck::session::Session;
 use miqm_fsck::stage::{Place, Trouble};
-use miqm_fsck::{Finding, HostFacts, Phase, Report, Told, render};
+use miqm_fsck::{Finding, HostFacts, Phase, Told, render};
 
 use super::Amqmfsck;
 use super::show::{Show, facts};
@@ -49,7 +49,6 @@ pub(super) fn test(
         Err(trouble) => report.ended_early = ended(&trouble),
     }
     report.hosts.push(facts);
-    not_shown(phase, &mut report);
     show.judge(&mut report);
     Ok(show.close(&report))
 }
@@ -212,14 +211,4 @@ pub(super) fn ended(trouble: &Trouble) -> String {
         Trouble::Lost(lost) => format!("Host {} was lost: {}.", lost.host, lost.why),
         Trouble::Asked => "The run was ended by a signal.".into(),
     }
-}
-
-/// What this part of the integrity test says nothing about.
-fn not_shown(phase: Phase, report: &mut Report) {
-    let what = match phase {
-        Phase::Format => "whether anything survives a failure: -a on two hosts, and then -i",
-        Phase::Append => "whether all that was acknowledged is there: -i after the failure",
-        _ => "failures that were not injected since the file was formatted",
-    };
-    report.not_shown.push(what.to_owned());
 }

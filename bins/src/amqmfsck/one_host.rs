@@ -3,7 +3,7 @@
 use miqm_cli::{Env, Exit, Failure, Message, Ui};
 use miqm_fsck::integrity::{self, Patience};
 use miqm_fsck::run::{self, Choice};
-use miqm_fsck::{Phase, Report};
+use miqm_fsck::Phase;
 
 use super::show::{Show, facts};
 use super::{Amqmfsck, failure};
@@ -29,7 +29,6 @@ pub(super) fn test(asked: &Amqmfsck, env: &Env, ui: &mut Ui<'_>) -> Result<Exit,
     }
     report.hosts.push(facts(&session));
     show.left(&session.clean_up());
-    not_shown(asked, &mut report);
     show.judge(&mut report);
     Ok(show.close(&report))
 }
@@ -50,22 +49,6 @@ fn phases(asked: &Amqmfsck, choice: &Choice) -> Vec<Phase> {
         phases.retain(|phase| choice.in_phase(*phase) && *phase != Phase::Environment);
     }
     phases
-}
-
-/// What a test on one host says nothing about.
-pub(super) fn not_shown(asked: &Amqmfsck, report: &mut Report) {
-    let mut add = |what: &str| report.not_shown.push(what.to_owned());
-    if !asked.environment && !asked.all {
-        add("what takes longer on this host: --all");
-    }
-    add("whether locks exclude another host, and what that sees: -c and -w, or --with");
-    not_shown_of_failures(report);
-}
-
-/// What only a failure shows.
-pub(super) fn not_shown_of_failures(report: &mut Report) {
-    let what = "whether what was made durable survives a failure: -f, -a and -i";
-    report.not_shown.push(what.to_owned());
 }
 
 /// Removes what earlier runs left.
