@@ -134,7 +134,7 @@ fn direct(
     show.say(&Message::FsckDirects { host: other });
     let hosts: Vec<SharedHost> = vec![session.host().clone(), remote.clone()];
     let on = &mut |event: run::Event<'_>| show.event(&event);
-    let goes_on = two_hosts::run(session.stage(), &hosts, &[phase], choice, &mut report, on);
+    let goes_on = two_hosts::run_of(session.stage(), &hosts, &[phase], choice, &mut report, on);
     drop(hosts);
     // Nobody else has it any more: actors are gone with their checks.
     let Some(remote) = Rc::into_inner(remote) else { return Err(still_used()) };

@@ -48,7 +48,7 @@ pub(super) fn test(
     }
     if by_themselves(&session, &hosts, &alone, &choice, &mut report, &mut show) {
         let on = &mut |event: run::Event<'_>| show.event(&event);
-        two_hosts::run(session.stage(), &hosts, &together, &choice, &mut report, on);
+        two_hosts::run_of(session.stage(), &hosts, &together, &choice, &mut report, on);
     }
     drop(hosts);
     show.left(&session.clean_up());

@@ -37,7 +37,6 @@ pub fn run(
     stage: &Stage,
     hosts: &[SharedHost],
     phases: &[Phase],
-    choice: &Choice,
     report: &mut Report,
     on: &mut dyn FnMut(Event<'_>),
 ) -> bool {

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use miqm_fsck::host::LocalHost;
 use miqm_fsck::pair::{self, Event, Limits, MeetError, Offer};
-use miqm_fsck::run::Choice;
 use miqm_fsck::stage::{self, SharedHost};
 use miqm_fsck::{HostFacts, Outcome, Phase, Report, Stage, Verdict, agent, two_hosts};
 use miqm_sys::worker::Worker;
@@ -50,7 +49,7 @@ fn direct(met: pair::Met, host: LocalHost, phases: &[Phase]) -> u8 {
     let mut report = Report::new(&run, "", UtcTime(0), phases);
     let hosts = [near, far.clone() as SharedHost];
     let began = Instant::now();
-    two_hosts::run(&stage, &hosts, phases, &Choice::default(), &mut report, &mut |_| {});
+    two_hosts::run(&stage, &hosts, phases, &mut report, &mut |_| {});
     drop((stage, hosts));
     println!("{} findings in {:?}", report.findings.len(), began.elapsed());
     for found in &report.findings {
