@@ -151,7 +151,8 @@ fn tail(report: &Report) -> String {
     for one in measured(report) {
         let [p50, p99, max] = [0.5, 0.99, 1.0].map(|share| one.quantile(share));
         let name = word(&one.name.replace(' ', "-"));
-        let (place, count) = (word(&one.place.replace(" > ", ">")), one.seconds.len());
+        let place = one.place.replace(" > ", ">").replace(" to ", ">").replace(" and ", "+");
+        let (place, count) = (word(&place), one.seconds.len());
         _ = writeln!(text, "TIME {name} {place} n={count} p50={p50:.6} p99={p99:.6} max={max:.6}");
     }
     for what in &report.not_shown {
