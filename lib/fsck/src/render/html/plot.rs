@@ -7,7 +7,7 @@ use crate::render::duration;
 use crate::render::measured::Measured;
 
 /// The most rows of a plot: what is beyond them stands in the table only.
-const ROWS_MAX: usize = 24;
+const ROWS_MAX: usize = 40;
 /// The most curves that can be told apart.
 const CURVES_MAX: usize = 6;
 /// The most dots of a row.
