@@ -207,11 +207,11 @@ impl Report {
 
 /// What these phases leave open, a sentence each, the most important first.
 fn not_shown(phases: &[Phase]) -> Vec<String> {
-    use Phase::{All, Append, Basic, Concurrent, Failure, Verify, Waiting};
+    use Phase::{All, Append, Basic, Concurrent, Failure, Format, Verify, Waiting};
     let asked = |any: &[Phase]| any.iter().any(|phase| phases.contains(phase));
     let mut left = Vec::new();
     match (asked(&[Concurrent]), asked(&[Waiting])) {
-        (false, false) if !asked(&[Append, Failure]) => left.push(
+        (false, false) if !asked(&[Append, Failure, Format, Verify]) => left.push(
             "What a second host sees, and whether a lock of this host excludes it: run -c and -w on \
              two hosts, or --with HOST on one.",
         ),
@@ -223,6 +223,12 @@ fn not_shown(phases: &[Phase]) -> Vec<String> {
             left.push("Whether two hosts see what the other writes: run -c on two hosts.");
         }
         _ => {}
+    }
+    if asked(&[Verify]) && !asked(&[Failure]) {
+        left.push(
+            "What a failure does that was not injected while -a ran: what is verified is what the storage \
+             has kept so far.",
+        );
     }
     if asked(&[Basic]) && !asked(&[All]) {
         left.push("What takes longer than a moment on one host: run --all.");

@@ -219,7 +219,9 @@ fn table(text: &mut String, report: &Report, layout: &Layout) {
             }
         }
         let seconds: f64 = of_group().map(|found| found.seconds).sum();
-        let (name, took) = (pad(&clean(group_words(group)), 14), duration(seconds));
+        // The findings of the integrity test come all at once, in the end.
+        let took = if seconds == 0.0 { String::new() } else { duration(seconds) };
+        let name = pad(&clean(group_words(group)), 14);
         let first = format!("  {name}{}   ", pad_left(&took, 8));
         wrap(text, layout.columns, &first, 27, &parts.join(", "));
     }
