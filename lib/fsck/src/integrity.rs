@@ -1,17 +1,19 @@
 //! The integrity test: pages appended under a lock, and verified after a failure.
 //!
-//! Three files in the tested directory: [`DATA`], whose pages are overwritten round and round, [`LOG`],
-//! which only grows, and small marker files, which are created, renamed and removed. To append
-//! sequence `n` is:
+//! The files in the tested directory are [`DATA`], whose pages are overwritten round and round, [`LOG`],
+//! which only grows, one file for each [`Method`], which grows, too, and small marker files, which are
+//! created, renamed and removed. To append sequence `n` is:
 //!
 //! 1. write a record of `n` at the end of the log, and make it durable;
-//! 2. write page `n` of the data file, and make it durable;
-//! 3. write one of two checkpoint pages, and make it durable;
-//! 4. only now is `n` acknowledged, and witnesses outside the storage are told.
+//! 2. write a record of `n` at the end of the file of one method, and make it durable by that;
+//! 3. write page `n` of the data file, and make it durable by the same method;
+//! 4. write one of two checkpoint pages, and make it durable;
+//! 5. only now is `n` acknowledged, and witnesses outside the storage are told.
 //!
 //! So at most one sequence is in flight, and whatever fails, everything that was acknowledged must be
 //! there. Which call makes a page durable depends on its sequence, so that a call that lies is known by
-//! name. Whoever takes the lock begins a new *epoch*, noted in the log and in every page: a page of an
+//! name; and the files of the methods are never synced otherwise, because an honest call would make
+//! durable what a lying one did not. Whoever takes the lock begins a new *epoch*, noted in the log and in every page: a page of an
 //! older epoch where a newer one has written is a holder that wrote after it had lost the lock.
 //!
 //! The work is a [`task`] of an actor, done in short steps, so that a storage that hangs costs a process
@@ -29,6 +31,7 @@ mod markers;
 mod page;
 mod record;
 mod scan;
+mod side;
 mod survey;
 pub mod task;
 pub mod witness;
@@ -51,7 +54,8 @@ pub const MARK_NEW: &str = "amqmfsck.new-";
 
 /// Whether a file of this name in the tested directory may be one of this test.
 pub fn is_name(name: &str) -> bool {
-    name == DATA || name == LOG || name.starts_with(MARK) || name.starts_with(MARK_NEW)
+    let side = Method::ALL.into_iter().any(|method| method.file() == name);
+    name == DATA || name == LOG || side || name.starts_with(MARK) || name.starts_with(MARK_NEW)
 }
 
 #[cfg(test)]

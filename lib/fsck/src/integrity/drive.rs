@@ -541,6 +541,7 @@ impl Copy {
         appended.seconds = self.writing.map_or(0.0, |writing| writing.elapsed().as_secs_f64());
         let last = if self.over { None } else { self.runner.finish()? };
         if let (Some(Progress::Ended { sequence }), true) = (last, self.writing.is_some()) {
+            appended.count += sequence.saturating_sub(appended.sequence);
             appended.sequence = appended.sequence.max(sequence);
         }
         appended.stalls.clone_from(&self.runner.stalls);

@@ -288,7 +288,8 @@ pub(super) fn remove_markers(dir: &Dir) -> Result<Vec<String>, Problem> {
 /// interruption is still known to be ours.
 pub(super) fn remove(dir: &Dir) -> Result<Vec<String>, Problem> {
     let mut removed = remove_markers(dir)?;
-    for name in [LOG, DATA] {
+    let sides = Method::ALL.into_iter().map(Method::file);
+    for name in sides.chain([LOG, DATA]) {
         if remove_one(dir, name)? {
             removed.push(name.to_owned());
         }

@@ -11,7 +11,7 @@ use miqm_sys::probe::{self, Dir, How};
 
 use super::files::{self, CHUNK, ENOENT, First, refused, write_all};
 use super::job::{Problem, Progress, run_id};
-use super::layout::{PAGES_MIN, round_pages};
+use super::layout::{Method, PAGES_MIN, round_pages};
 use super::page::{self, Kind, PAGE, PAGE_BYTES, RunId, Stencil};
 use super::{DATA, LOG};
 
@@ -53,7 +53,8 @@ impl Formatting {
         let bad = || refused("format", DATA, EINVAL);
         let run = run_id(run).ok_or_else(bad)?;
         let pages = round_pages(pages).filter(|rounded| *rounded == pages).ok_or_else(bad)?;
-        for name in [DATA, LOG] {
+        let sides = Method::ALL.into_iter().map(Method::file);
+        for name in sides.chain([DATA, LOG]) {
             if files::is_ours(&dir, name)? == Some(false) {
                 return Err(Problem::Foreign { file: name.to_owned() });
             }
@@ -104,9 +105,11 @@ impl Formatting {
         self.write_header(Kind::Begun)?;
         self.sync()?;
         files::remove_markers(&self.dir)?;
-        let log = self.dir.open_file(LOG, How::MAKE);
-        let log = log.map_err(|errno| refused("open", LOG, errno))?;
-        probe::set_length(log.as_fd(), 0).map_err(|errno| refused("ftruncate", LOG, errno))?;
+        for name in Method::ALL.into_iter().map(Method::file).chain([LOG]) {
+            let file = self.dir.open_file(name, How::MAKE);
+            let file = file.map_err(|errno| refused("open", name, errno))?;
+            probe::set_length(file.as_fd(), 0).map_err(|e| refused("ftruncate", name, e))?;
+        }
         self.next = 1;
         Ok(())
     }
@@ -180,13 +183,15 @@ impl Formatting {
         let syncing = BootInstant::now();
         self.sync()?;
         let sync_seconds = syncing.elapsed().as_secs_f64();
-        let log = self.dir.open_file(LOG, How::RW);
-        let log = log.map_err(|errno| refused("open", LOG, errno))?;
         let (file, host) = (page::File::Log, &self.host);
         let bytes = files::header_page(self.run, file, Kind::Header, self.pages, self.asked, host);
-        write_all(log.as_fd(), &bytes, 0).map_err(|errno| refused("pwrite", LOG, errno))?;
-        probe::fsync(log.as_fd()).map_err(|errno| refused("fsync", LOG, errno))?;
-        probe::close(log).map_err(|errno| refused("close", LOG, errno))?;
+        for name in Method::ALL.into_iter().map(Method::file).chain([LOG]) {
+            let file = self.dir.open_file(name, How::RW);
+            let file = file.map_err(|errno| refused("open", name, errno))?;
+            write_all(file.as_fd(), &bytes, 0).map_err(|e| refused("pwrite", name, e))?;
+            probe::fsync(file.as_fd()).map_err(|errno| refused("fsync", name, errno))?;
+            probe::close(file).map_err(|errno| refused("close", name, errno))?;
+        }
         // Not every file system can sync a directory; the checks tell that.
         let _ = self.dir.sync(".");
         self.write_header(Kind::Header)?;

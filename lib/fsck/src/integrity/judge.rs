@@ -26,7 +26,8 @@ pub fn findings(told: Vec<(&str, Told)>, phase: Phase, hosts: &[String]) -> Vec<
             phase,
             hosts: hosts.to_vec(),
             verdict: told.verdict,
-            required: told.verdict == Verdict::NotTested && id == "int.format",
+            required: told.verdict == Verdict::NotTested
+                && ["int.format", "int.lock"].contains(&id),
             summary: told.summary,
             evidence: told.evidence,
             why: check.why.to_owned(),
@@ -193,14 +194,19 @@ pub(super) fn of_appended(appended: &Appended) -> Vec<(&'static str, Told)> {
     told
 }
 
-/// A lock that was lost in a failure is what must happen; one that was lost without is a fault.
+/// That a lock is lost and told to be is what must happen in a failure, and shows nothing else. That
+/// somebody else was granted it while this copy had no trouble is a fault.
 fn judge_loss(lost: Told, appended: &Appended) -> Told {
     let paused = appended.stalls.iter().any(|stall| stall.seconds >= PAUSE);
     let granted = lost.evidence.iter().any(|evidence| evidence.errno.is_none());
-    let verdict = if paused && !granted { Verdict::Warning } else { Verdict::Fail };
-    let note =
-        if paused { "after a pause in which nothing was answered" } else { "without a pause" };
-    stalls(Told { verdict, ..lost }.with(Evidence::note(note)), &appended.stalls)
+    let told = if granted && !paused {
+        Told { verdict: Verdict::Fail, ..lost }
+    } else {
+        let summary =
+            format!("{} That is right if a failure was injected; verify with -i.", lost.summary);
+        Told { verdict: Verdict::NotTested, summary, ..lost }
+    };
+    stalls(told, &appended.stalls)
 }
 
 fn stalls(mut told: Told, stalls: &[Stall]) -> Told {

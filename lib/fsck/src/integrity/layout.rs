@@ -63,6 +63,17 @@ impl Method {
         }
     }
 
+    /// The file that is made durable in this way only.
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::Fsync => "amqmfsck.fsync",
+            Self::Fdatasync => "amqmfsck.fdatasync",
+            Self::Rwf => "amqmfsck.rwf",
+            Self::Odsync => "amqmfsck.odsync",
+            Self::Osync => "amqmfsck.osync",
+        }
+    }
+
     /// The id of the check that is about it.
     pub fn check(self) -> &'static str {
         match self {
@@ -119,6 +130,16 @@ impl Layout {
     pub(crate) fn page(self, sequence: u64) -> u64 {
         let (n, method) = (sequence.saturating_sub(1), Self::method(sequence));
         self.region_start(method) + n / 5 % self.region()
+    }
+
+    /// Which record of the file of its method a sequence is, from 0.
+    pub(crate) fn place(sequence: u64) -> u64 {
+        sequence.saturating_sub(1) / 5
+    }
+
+    /// The sequence of a record of the file of a method.
+    pub(crate) fn sequence_of(method: Method, place: u64) -> u64 {
+        place.saturating_mul(5).saturating_add(method.at() as u64 + 1)
     }
 
     /// How a sequence is made durable.
@@ -181,6 +202,10 @@ mod tests {
                         layout.region_start(Layout::method(sequence)),
                         layout.page(sequence) - (sequence - 1) / 5 % layout.region()
                     );
+                }
+                for sequence in 1..=last {
+                    let (method, place) = (Layout::method(sequence), Layout::place(sequence));
+                    assert_eq!(Layout::sequence_of(method, place), sequence);
                 }
                 for page in 0..pages {
                     assert_eq!(layout.sequence(page, last), expected.get(&page).copied());

@@ -251,6 +251,11 @@ impl LogScan {
         self.markers.get(back).copied().flatten()
     }
 
+    /// The host that wrote the last record; empty if there is none.
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
     /// The last sequence before the last epoch.
     pub(super) fn taken(&self) -> u64 {
         self.epochs.last().map_or(0, |begun| begun.taken)

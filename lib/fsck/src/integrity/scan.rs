@@ -7,10 +7,11 @@ use miqm_sys::probe::Dir;
 
 use super::files::{CHUNK, ENOENT, Header, Reader, refused};
 use super::job::{Known, Problem, Progress, run_text};
-use super::layout::{FIRST, Layout};
+use super::layout::{FIRST, Layout, Method};
 use super::log_scan::LogScan;
 use super::page::{File, Kind, PAGE, PAGE_BYTES, SECTOR, Sector, read_sector, read_whole};
 use super::record::{Entry, FIRST_RECORD};
+use super::side::Sides;
 use super::survey::Survey;
 use super::{DATA, LOG, markers};
 use crate::finding::Evidence;
@@ -20,6 +21,7 @@ use crate::finding::Evidence;
 enum Stage {
     Log(Reader),
     Data(Reader, u64),
+    Sides(Sides),
     Names,
     Done,
 }
@@ -83,6 +85,7 @@ impl Verifying {
             match std::mem::replace(&mut self.stage, Stage::Done) {
                 Stage::Log(reader) => self.read_log(dir, reader)?,
                 Stage::Data(reader, page) => self.read_data(dir, reader, page),
+                Stage::Sides(sides) => self.read_side(dir, sides),
                 Stage::Names => self.names(dir)?,
                 Stage::Done => return Ok(Progress::Checked(Box::new(self.survey.clone()))),
             }
@@ -130,7 +133,7 @@ impl Verifying {
             Err(errno) => {
                 let evidence = Evidence { call: "pread".into(), ..Evidence::default() };
                 self.survey.note("int.page", evidence.file(DATA).errno(errno).offset(at));
-                self.stage = Stage::Names;
+                self.stage = Stage::Sides(Sides::default());
                 return;
             }
         };
@@ -151,7 +154,8 @@ impl Verifying {
             next += 1;
         }
         let over = next == page || next >= self.header.layout.pages();
-        self.stage = if over { Stage::Names } else { Stage::Data(reader, next) };
+        let sides = Stage::Sides(Sides::default());
+        self.stage = if over { sides } else { Stage::Data(reader, next) };
     }
 
     fn checkpoint(&mut self, page: u64, bytes: &[u8]) {
@@ -161,6 +165,16 @@ impl Verifying {
         });
         let slot = usize::try_from(page - 1).unwrap_or_default();
         self.checkpoints[slot] = stamp.map(|stamp| (stamp.sequence, stamp.epoch));
+    }
+
+    /// Reads on in the file of a method.
+    fn read_side(&mut self, dir: &Dir, mut sides: Sides) {
+        let Some(method) = Method::ALL.get(sides.method).copied() else {
+            self.stage = Stage::Names;
+            return;
+        };
+        let more = sides.read(dir, method, &self.header.run, &self.log, &mut self.survey);
+        self.stage = Stage::Sides(if more { sides } else { Sides::after(sides.method) });
     }
 
     fn names(&mut self, dir: &Dir) -> Result<(), Problem> {

@@ -195,6 +195,34 @@ fn a_lost_page_is_told_with_the_call_that_lied() {
 }
 
 #[test]
+fn what_only_one_call_made_durable_is_told_by_its_name() {
+    let place = Place::appended(&[47]);
+    let (last, _) = place.last();
+    for method in super::Method::ALL {
+        let name = method.file();
+        let own = (1..=last).rev().find(|sequence| Layout::method(*sequence) == method).unwrap();
+        let cut = |back: usize| move |file: &mut Vec<u8>| file.truncate(file.len() - back);
+        let mut expected = vec![method.check(), "int.acknowledged"];
+        expected.sort_unstable();
+        // The last one of all may have been in flight; the one before it not.
+        let wrong = place.with(name, cut(RECORD), Some(last));
+        assert_eq!(wrong, expected, "{own} of {last}");
+        let wrong = place.with(name, cut(2 * RECORD), None);
+        assert_eq!(wrong, expected);
+        let zero = |file: &mut Vec<u8>| {
+            let at = file.len() - 3 * RECORD;
+            file[at..at + RECORD].fill(0);
+        };
+        assert_eq!(place.with(name, zero, None), expected);
+        let bytes = place.read(name);
+        std::fs::remove_file(place.file(name)).unwrap();
+        assert_eq!(place.wrong(None), ["int.names"]);
+        place.write(name, &bytes);
+    }
+    assert_eq!(place.wrong(Some(last)), [""; 0]);
+}
+
+#[test]
 fn a_torn_page_is_a_fault_only_if_it_was_acknowledged() {
     let place = Place::appended(&[150]);
     let (last, _) = place.last();
@@ -440,7 +468,7 @@ fn formatting_again_needs_the_same_size_and_removing_leaves_nothing() {
     assert_eq!(place.verify(None).last, 0);
     place.append("again", 5, true);
     let removed = run(&mut task, place.path(), Job::Remove);
-    assert!(matches!(&removed, Progress::Removed(names) if names.len() == 3), "{removed:?}");
+    assert!(matches!(&removed, Progress::Removed(names) if names.len() == 8), "{removed:?}");
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
 }
 

@@ -15,7 +15,7 @@ use crate::integrity::job::{Problem, Progress, Sample, run_text};
 use crate::integrity::log_scan::LogScan;
 use crate::integrity::markers;
 use crate::integrity::page::Stamp;
-use crate::integrity::record::{RECORD_BYTES, Record, UNKNOWN};
+use crate::integrity::record::{FIRST_RECORD, RECORD_BYTES, Record, UNKNOWN};
 use crate::integrity::survey::Takeover;
 
 /// How often the locks are asserted anew.
@@ -35,6 +35,8 @@ pub(super) struct Locked {
     /// The regions for `O_DSYNC` and `O_SYNC`, and whether there is such a flag.
     regions: Vec<(LockedFile, bool)>,
     log: LockedFile,
+    /// The files of the methods, in the order of [`Method::ALL`].
+    sides: Vec<LockedFile>,
     asserted: BootInstant,
 }
 
@@ -74,7 +76,21 @@ impl Locked {
         let Ok(log) = lock(open(dir, LOG, How::RW)?, &path.join(LOG), Range::WHOLE, LOG)? else {
             return Ok(Err(None));
         };
-        Ok(Ok(Self { main, regions, log, asserted: BootInstant::now() }))
+        let mut sides = Vec::new();
+        for method in Method::ALL {
+            let name = method.file();
+            let flagged = How {
+                data_sync: method == Method::Odsync,
+                sync: method == Method::Osync,
+                ..How::RW
+            };
+            let file = open(dir, name, flagged).or_else(|_| open(dir, name, How::RW))?;
+            match lock(file, &path.join(name), Range::WHOLE, name)? {
+                Ok(file) => sides.push(file),
+                Err(_) => return Ok(Err(None)),
+            }
+        }
+        Ok(Ok(Self { main, regions, log, sides, asserted: BootInstant::now() }))
     }
 
     /// Whether the names still lead to what is locked.
@@ -92,7 +108,9 @@ impl Locked {
             return Ok(());
         }
         let regions = self.regions.iter().map(|(file, _)| (file, DATA));
-        for (file, name) in [(&self.main, DATA), (&self.log, LOG)].into_iter().chain(regions) {
+        let sides = self.sides.iter().zip(Method::ALL.map(Method::file));
+        let first = [(&self.main, DATA), (&self.log, LOG)];
+        for (file, name) in first.into_iter().chain(regions).chain(sides) {
             let errno = match file.reassert() {
                 Ok(true) => continue,
                 Ok(false) => 0,
@@ -165,6 +183,7 @@ impl Writer {
     ) -> Result<(Self, Takeover), Problem> {
         let epoch = log.epoch().saturating_add(1);
         let orderly = log.last_entry == Some(Entry::End);
+        let from = log.host().to_owned();
         let marks = [log.marker(0), log.marker(1)];
         let (host, sequence, offset) = (host.to_owned(), log.last, log.end);
         let (rwf, marked, samples) = (true, None, Vec::new());
@@ -188,7 +207,7 @@ impl Writer {
             run: run_text(&new.header.run),
             epoch,
             host: new.host.clone(),
-            from: String::new(),
+            from,
             sequence,
             time: record.time,
             seconds: since.map(|micros| Duration::from_micros(micros).as_secs_f64()),
@@ -196,6 +215,7 @@ impl Writer {
         };
         new.log(record, Method::Fsync)?;
         if sequence > 0 {
+            new.write_side(sequence)?;
             new.write_page(sequence)?;
         }
         for page in [1, 2] {
@@ -238,6 +258,7 @@ impl Writer {
         record.page = self.header.layout.page(sequence);
         record.page_method = self.real(method) as u8;
         self.log(record, small)?;
+        self.write_side(sequence)?;
         self.write_page(sequence)?;
         self.checkpoint(Layout::checkpoint(sequence), sequence, small)?;
         self.sequence = sequence;
@@ -293,6 +314,19 @@ impl Writer {
         Ok(())
     }
 
+    /// Appends to the file of the method of a sequence.
+    fn write_side(&mut self, sequence: u64) -> Result<(), Problem> {
+        let method = Layout::method(sequence);
+        let offset = FIRST_RECORD + Layout::place(sequence) * RECORD_BYTES;
+        let page = self.header.layout.page(sequence);
+        let record = Record { sequence, page, offset, ..self.record(Entry::Sequence) };
+        let run = self.header.run;
+        self.durably(Target::Side, offset, method, |method| {
+            let own_method = method as u8;
+            Record { own_method, ..record.clone() }.bytes(&run).to_vec()
+        })
+    }
+
     fn write_page(&mut self, sequence: u64) -> Result<(), Problem> {
         let page = self.header.layout.page(sequence);
         let method = Layout::method(sequence);
@@ -328,6 +362,10 @@ impl Writer {
             let real = self.real(method);
             let (fd, name) = match target {
                 Target::Log => (self.locked.log.file().as_fd(), LOG),
+                Target::Side => {
+                    let side = self.locked.sides.get(method.at()).unwrap_or(&self.locked.log);
+                    (side.file().as_fd(), method.file())
+                }
                 Target::Data => (self.locked.region(method).0, DATA),
             };
             let began = BootInstant::now();
@@ -353,4 +391,6 @@ impl Writer {
 enum Target {
     Data,
     Log,
+    /// The file of the method.
+    Side,
 }
