@@ -33,8 +33,10 @@ fn main() {
     let call = Duration::from_secs(if given.is_empty() { 3 } else { 10 });
     let hold = Duration::from_secs(if given.is_empty() { 1 } else { 80 });
     let limits = Limits { call, change, wake: change, hold };
+    let folder = tempfile::tempdir_in(one).unwrap();
     let (one, two) = (host("one", one), host("two", two));
-    let alone = Stage::one_host(one.clone(), ".", limits, || false);
+    let folder = folder.path().file_name().unwrap().to_str().unwrap();
+    let alone = Stage::one_host(one.clone(), folder, limits, || false);
     let pair = alone.with_hosts(one, two);
     if arguments.iter().any(|arg| arg == "--trace") {
         alone.set_trace(|line| println!("{line}"));

@@ -147,8 +147,10 @@ pub(in crate::checks) const CHECKS: &[Check] = &[
         title: "who stopped waiting does not get the lock later",
         how: "A waiting process is interrupted and lives on; the lock is given back; others ask \
              for it.",
-        why: "A lock that nobody knows to have is never given back: no instance could start.",
-        change: MAKER,
+        why: "While that process lives nobody can have the lock: an instance that needs it cannot \
+             start.",
+        change: "Let no program wait in a call for a lock here (instances never do: they ask again \
+             and again), or use another file system.",
         needs: &["lock.wait-signal"],
         runs: Runs::BASIC.and(Runs::WAITING),
         required: true,

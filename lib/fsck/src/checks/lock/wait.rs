@@ -5,9 +5,12 @@ use std::time::Duration;
 use miqm_sys::clock::BootInstant;
 use miqm_sys::probe::Kind;
 
-use super::play::{ALL, Done, ONE, Play, R, THREE, TWO, W, close, get, refused, take, unlock};
+use super::exclude::as_warning;
+use super::play::{
+    ALL, Done, ONE, Play, R, SLOW, Stop, THREE, TWO, W, close, get, refused, take, unlock,
+};
 use crate::call::{Call, Reply, Value, Want};
-use crate::finding::Told;
+use crate::finding::{Evidence, Told};
 use crate::stage::Place;
 
 const FREE: &str = "A lock that nobody holds was refused.";
@@ -83,8 +86,12 @@ pub(super) fn wait_end(on: &mut Play<'_>) -> Done {
     on.act(&[take(ONE, 0, W, ALL, FREE)])?;
     waits(on, TWO, R)?;
     on.act(&[take(ONE, 0, R, ALL, "An exclusive lock cannot be made shared.")])?;
-    woken(on, TWO, R, SHARED)?;
-    on.act(&[unlock(TWO, 0, ALL)])?;
+    let result = woken(on, TWO, R, SHARED);
+    // Servers are known that wake those who wait for any other reason.
+    as_warning(result, on)?;
+
+    on.new_file("wait-read")?;
+    on.act(&[take(ONE, 0, R, ALL, FREE)])?;
     waits(on, TWO, W)?;
     on.act(&[unlock(ONE, 0, ALL)])?;
     woken(on, TWO, W, READ)?;
@@ -199,7 +206,7 @@ pub(super) fn ghost(on: &mut Play<'_>) -> Done {
         return Err(Told::not_applicable("A process that waits cannot be interrupted here.").into());
     }
     // The interrupted one lives, keeps the file open, and asks for nothing.
-    on.act(&[
+    let result = on.act(&[
         refused(
             THREE,
             0,
@@ -210,7 +217,16 @@ pub(super) fn ghost(on: &mut Play<'_>) -> Done {
         unlock(ONE, 0, ALL),
         get(THREE, 0, W, ALL, GHOST),
         unlock(THREE, 0, ALL),
-    ])?;
+    ]);
+    if let Err(Stop::Told(mut told)) = result {
+        on.end(TWO, true)?;
+        let gone = on.act(&[get(THREE, 0, W, ALL, GHOST).within(SLOW / 2)]).is_ok();
+        let note = if gone { "it was free when" } else { "it was not even free when" };
+        let note = format!("{note} the process that had been interrupted was killed");
+        told.evidence.push(Evidence::note(note).file(&on.file));
+        return Err(Stop::Told(told));
+    }
+    result?;
     on.pause()?;
     on.act(&[get(ONE, 0, W, ALL, GHOST), unlock(ONE, 0, ALL)])
 }
