@@ -10,6 +10,7 @@ use miqm_sys::proc::set_umask;
 use miqm_sys::worker::Worker;
 
 use crate::host::RemoteHost;
+use crate::render::{self, Layout};
 use crate::report::{Phase, Report};
 use crate::run::{self, Choice, Event};
 use crate::stage::{SharedHost, Stage};
@@ -60,14 +61,12 @@ pub fn run_of(
     }
     let mut told = |event: Event<'_>| {
         if let Event::Found(found) = &event {
-            let (one, other) = (found.hosts.first(), found.hosts.get(1));
-            let from = one.map_or("", String::as_str);
-            let to = other.map_or("", String::as_str);
-            let words = found.verdict.words();
-            let line = format!("{}: {words} ({from}, {to})", found.check);
+            // The other copy says it as this one does in a pipe, without the evidence.
+            let told = render::finding(found, &Layout::PIPE);
+            let line = told.lines().next().unwrap_or_default();
             for host in hosts {
                 // That it is lost is found by the next check.
-                host.borrow_mut().note(&line).ok();
+                host.borrow_mut().note(line).ok();
             }
         }
         on(event);
