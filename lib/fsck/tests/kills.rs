@@ -29,7 +29,7 @@ use miqm_types::UtcTime;
 
 /// The longest silence of a living copy, with two busy processors for many tests.
 const SILENCE: Duration = Duration::from_secs(3);
-const LIMITS: Limits = Limits { wait: Duration::from_secs(8), silence: SILENCE };
+
 const BY_HAND: hold::Limits = hold::Limits {
     people: Duration::from_secs(3),
     take_over: Duration::from_secs(6),
@@ -49,6 +49,9 @@ fn facts(name: &str) -> HostFacts {
 
 /// A whole copy of -w; what came of it is written to `out`.
 fn copy(path: &Path, name: &str, out: &Path) -> u8 {
+    // More for storage that is slow, when copies are started on it by hand.
+    let silence = Duration::from_secs(setting("MIQM_TEST_SILENCE", SILENCE.as_secs()));
+    let limits = Limits { wait: Duration::from_secs(5) + silence, silence };
     let Ok(part) = Part::start(path, BY_HAND) else { return 2 };
     let part = Rc::new(RefCell::new(part));
     let ticking = part.clone();
@@ -58,13 +61,16 @@ fn copy(path: &Path, name: &str, out: &Path) -> u8 {
         }
         false
     };
-    let met = pair::meet(path, Offer::new(name, PHASES, None), LIMITS, &mut |_| {}, &tick);
+    let met = pair::meet(path, Offer::new(name, PHASES, None), limits, &mut |_| {}, &tick);
     let report = match met {
         Ok(met) => {
             let folder = met.folder.clone();
             let host = LocalHost::new(path, facts(name));
-            let report =
-                if met.directs { direct(met, host, &part, tick) } else { serve(met, host, &part) };
+            let report = if met.directs {
+                direct(met, host, &part, tick)
+            } else {
+                serve(met, host, &part, silence)
+            };
             two_hosts::remove_folder(path, &folder, Duration::from_secs(5)).ok();
             report
         }
@@ -116,7 +122,12 @@ fn direct(
     Some(report)
 }
 
-fn serve(met: pair::Met, mut host: LocalHost, part: &Rc<RefCell<Part>>) -> Option<Report> {
+fn serve(
+    met: pair::Met,
+    mut host: LocalHost,
+    part: &Rc<RefCell<Part>>,
+    silence: Duration,
+) -> Option<Report> {
     let (link, keeper) = met.serve().ok()?;
     let mut part = part.borrow_mut();
     part.pressed();
@@ -128,7 +139,7 @@ fn serve(met: pair::Met, mut host: LocalHost, part: &Rc<RefCell<Part>>) -> Optio
         }
         _ => None,
     };
-    let end = agent::serve(link, &mut host, SILENCE, &mut on, &|| false);
+    let end = agent::serve(link, &mut host, silence, &mut on, &|| false);
     drop(keeper);
     let mut report = end.report.map(|report| *report);
     if let Some(why) = end.why {

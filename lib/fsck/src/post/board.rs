@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
+use miqm_sys::clock::BootInstant;
 use miqm_sys::probe::{self, Dir, How};
 
-use super::sheet::{HEAD_BYTES, Head, Id, SHEET_BYTES_MAX, Sheet};
+use super::sheet::{Head, Id, SHEET_BYTES_MAX, Sheet};
 
 /// The new files that stay; older ones are removed.
 const KEPT: usize = 2;
@@ -15,9 +17,13 @@ const MODE: u32 = 0o644;
 const SHORT: i32 = 5;
 /// `EFBIG`.
 const TOO_LONG: i32 = 27;
-/// `S_IFREG` in a mode, and the bits of the kind of file.
-const REGULAR: u32 = 0o100_000;
-const KIND: u32 = 0o170_000;
+/// `EINTR`, and how often a call is made again after it.
+const INTERRUPTED: i32 = 4;
+const AGAIN: u32 = 50;
+/// How often it is looked whether the staying file is still there.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
+/// Most sheets are shorter, so that they are read at once.
+const SHORT_BYTES: usize = 8 * 1024;
 
 /// Where the files of a copy are, and how they are called: `FOLDER/STEM.ENDING` stays, and
 /// `FOLDER/STEM.NUMBER.ENDING` are new ones.
@@ -55,30 +61,37 @@ pub(crate) struct Board {
     names: Names,
     id: Id,
     file: Option<OwnedFd>,
+    /// When it was last looked whether the file is still there.
+    looked: BootInstant,
     number: u64,
     made: VecDeque<String>,
 }
 
 impl Board {
     pub(crate) fn new(names: Names, id: Id) -> Self {
-        Self { names, id, file: None, number: 0, made: VecDeque::new() }
+        let looked = BootInstant::now();
+        Self { names, id, file: None, looked, number: 0, made: VecDeque::new() }
     }
 
-    /// Publishes a sheet, in one of the two ways at least.
+    /// Publishes a sheet over the one before, and as a new file if that is wanted or the other way fails.
     ///
     /// # Errors
     ///
-    /// The error number of the storage.
+    /// The error number of the storage, if neither way works.
     pub(crate) fn publish(
         &mut self,
         dir: &Dir,
         state: Vec<u8>,
         letters: Vec<super::sheet::Letter>,
+        as_new: bool,
     ) -> Result<(), i32> {
         self.number += 1;
         let sheet = Sheet { id: self.id, number: self.number, state, letters };
         let bytes = sheet.to_bytes().ok_or(TOO_LONG)?;
         let over = self.write_over(dir, &bytes);
+        if over.is_ok() && !as_new {
+            return over;
+        }
         let new = self.write_new(dir, &bytes);
         while self.made.len() > KEPT {
             if let Some(name) = self.made.pop_front() {
@@ -95,12 +108,18 @@ impl Board {
             Ok(found) => found.links == 0,
             Err(_) => true,
         };
-        if self.file.as_ref().is_none_or(gone) {
-            self.file =
-                Some(dir.open_file(&self.names.staying(), How { mode: MODE, ..How::MAKE })?);
+        if self.looked.elapsed() >= LOOK_AFTER {
+            self.looked = BootInstant::now();
+            self.file = self.file.take().filter(|file| !gone(file));
+        }
+        if self.file.is_none() {
+            let (name, how) = (self.names.staying(), How { mode: MODE, ..How::MAKE });
+            self.file = Some(again(|| dir.open_file(&name, how))?);
         }
         let result = match &self.file {
-            Some(file) => write_all(file, bytes).and_then(|()| probe::fsync(file.as_fd())),
+            Some(file) => {
+                write_all(file, bytes).and_then(|()| again(|| probe::fsync(file.as_fd())))
+            }
             None => Err(SHORT),
         };
         if result.is_err() {
@@ -112,26 +131,27 @@ impl Board {
 
     fn write_new(&mut self, dir: &Dir, bytes: &[u8]) -> Result<(), i32> {
         let name = self.names.new_one(self.number);
-        let file = dir.open_file(&name, How { mode: MODE, ..How::NEW })?;
+        let how = How { mode: MODE, ..How::NEW };
+        let file = again(|| dir.open_file(&name, how))?;
         self.made.push_back(name);
         write_all(&file, bytes)?;
-        probe::fsync(file.as_fd())
+        again(|| probe::fsync(file.as_fd()))
     }
 
     /// Removes all files of this copy.
     pub(crate) fn remove(&mut self, dir: &Dir) {
         self.file = None;
         for name in self.made.drain(..) {
-            dir.unlink(&name).ok();
+            again(|| dir.unlink(&name)).ok();
         }
-        dir.unlink(&self.names.staying()).ok();
+        again(|| dir.unlink(&self.names.staying())).ok();
     }
 }
 
 fn write_all(file: &OwnedFd, bytes: &[u8]) -> Result<(), i32> {
     let mut done = 0;
     while done < bytes.len() {
-        match probe::write_at(file.as_fd(), &bytes[done..], done as u64)? {
+        match again(|| probe::write_at(file.as_fd(), &bytes[done..], done as u64))? {
             0 => return Err(SHORT),
             n => done += n,
         }
@@ -149,11 +169,13 @@ pub(crate) struct View {
     /// Whether the staying file was there at the last look, or has been and is not.
     pub(crate) there: bool,
     pub(crate) gone: bool,
+    /// Whether the last one came in a new file, and was not in the staying one.
+    pub(crate) by_new: bool,
 }
 
 impl View {
     pub(crate) fn new(names: Names, id: Id) -> Self {
-        Self { names, id, number: 0, there: false, gone: false }
+        Self { names, id, number: 0, there: false, gone: false, by_new: false }
     }
 
     /// The newest sheet, if it is newer than the one before. `listed` are the names in the folder, if
@@ -169,6 +191,7 @@ impl View {
                 None
             }
         };
+        let mut by_new = false;
         let after = newest.as_ref().map_or(self.number, |sheet| sheet.number);
         let mut numbers: Vec<_> = listed.iter().filter_map(|n| self.names.number_of(n)).collect();
         numbers.retain(|number| *number > after);
@@ -178,11 +201,13 @@ impl View {
             let found = read_sheet(dir, &self.names.new_one(number), after);
             if let Some(sheet) = found.ok().flatten().filter(|sheet| sheet.id == self.id) {
                 newest = Some(sheet);
+                by_new = true;
                 break;
             }
         }
         if let Some(sheet) = &newest {
             self.number = sheet.number;
+            self.by_new = by_new;
         }
         newest
     }
@@ -199,29 +224,37 @@ impl View {
 ///
 /// If the file cannot be opened.
 pub(crate) fn read_sheet(dir: &Dir, name: &str, after: u64) -> Result<Option<Sheet>, i32> {
-    let file = dir.open_file(name, How::RO)?;
-    let regular = |mode: u32| mode & KIND == REGULAR;
-    if !probe::attributes(file.as_fd()).is_ok_and(|found| regular(found.mode)) {
-        return Ok(None);
-    }
-    let Some(bytes) = read_up_to(&file, HEAD_BYTES) else { return Ok(None) };
+    let file = again(|| dir.open_file(name, How::RO))?;
+    let mut bytes = Vec::new();
+    read_up_to(&file, SHORT_BYTES, &mut bytes);
     let Some(head) = Head::read(&bytes).filter(|head| head.number > after) else { return Ok(None) };
-    let Some(bytes) = read_up_to(&file, head.bytes.min(SHEET_BYTES_MAX)) else { return Ok(None) };
+    read_up_to(&file, head.bytes.min(SHEET_BYTES_MAX), &mut bytes);
     Ok(Sheet::read(&bytes).filter(|sheet| sheet.number > after))
 }
 
-/// The first bytes of a file, fewer if it is shorter. Memory is taken for what is there only.
-fn read_up_to(file: &OwnedFd, len: usize) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut piece = vec![0; len.min(256 * 1024)];
+/// Reads on until there are `len` bytes, the file ends, or it cannot be read. Memory is taken for what
+/// is there only, and what is no regular file gives nothing.
+fn read_up_to(file: &OwnedFd, len: usize, bytes: &mut Vec<u8>) {
+    let mut piece = vec![0; len.saturating_sub(bytes.len()).min(256 * 1024)];
     while bytes.len() < len {
         let want = piece.len().min(len - bytes.len());
-        match probe::read_at(file.as_fd(), &mut piece[..want], bytes.len() as u64).ok()? {
-            0 => break,
-            n => bytes.extend_from_slice(&piece[..n]),
+        let read = again(|| probe::read_at(file.as_fd(), &mut piece[..want], bytes.len() as u64));
+        match read {
+            Ok(0) | Err(_) => break,
+            Ok(n) => bytes.extend_from_slice(&piece[..n]),
         }
     }
-    Some(bytes)
+}
+
+/// Makes a call again that was interrupted: some storage interrupts what nobody interrupted.
+pub(crate) fn again<T>(mut call: impl FnMut() -> Result<T, i32>) -> Result<T, i32> {
+    for _ in 0..AGAIN {
+        match call() {
+            Err(INTERRUPTED) => {}
+            result => return result,
+        }
+    }
+    Err(INTERRUPTED)
 }
 
 /// Removes the files of a dead copy that are listed, each only if it holds a sheet of that copy; how
@@ -258,7 +291,7 @@ mod tests {
             (View::new(names(), Id([1; 16])), View::new(names(), Id([1; 16])));
         assert!(by_name.look(&dir, &[]).is_none() && !by_name.gone);
         for round in 1..6 {
-            board.publish(&dir, vec![round], vec![(1, vec![5])]).unwrap();
+            board.publish(&dir, vec![round], vec![(1, vec![5])], true).unwrap();
             assert_eq!(by_name.look(&dir, &[]).unwrap().state, [round]);
             assert!(by_name.look(&dir, &[]).is_none());
             let staying = temp.path().join(names().staying());
@@ -271,7 +304,8 @@ mod tests {
         assert!(list(temp.path()).is_empty());
         assert!(by_name.look(&dir, &[]).is_none() && by_name.gone);
         // A board whose file was taken away makes it anew.
-        board.publish(&dir, vec![9], Vec::new()).unwrap();
+        board.looked = BootInstant::from_nanos(0);
+        board.publish(&dir, vec![9], Vec::new(), false).unwrap();
         assert_eq!(by_name.look(&dir, &[]).unwrap().state, [9]);
     }
 
@@ -281,7 +315,7 @@ mod tests {
         let dir = Dir::open(temp.path()).unwrap();
         let id = Id([1; 16]);
         let mut real = Board::new(Names { stem: format!("amqmfsck-c-{id}"), ..names() }, id);
-        real.publish(&dir, vec![1], Vec::new()).unwrap();
+        real.publish(&dir, vec![1], Vec::new(), true).unwrap();
         let path = |name: &str| temp.path().join(format!("amqmfsck-c-{id}.{name}.hello"));
         std::fs::write(path("5"), b"garbage").unwrap();
         std::fs::create_dir(path("6")).unwrap();

@@ -13,7 +13,7 @@ use miqm_sys::proc;
 use miqm_sys::worker::Worker;
 use serde::{Deserialize, Serialize};
 
-use super::board::{Board, Names, View};
+use super::board::{Board, Names, View, again};
 use super::postman::{Pace, Task};
 use super::sheet::{Id, Letter, MAIL_BYTES};
 use crate::wire::{BEAT, Message};
@@ -22,6 +22,10 @@ use crate::wire::{BEAT, Message};
 const ENDING: &str = "mail";
 /// How long what came may wait for a message of this side with which to acknowledge it.
 const ACKNOWLEDGE: Duration = Duration::from_millis(20);
+/// Without news for so long, it is looked for new files, too.
+const LIST: Duration = Duration::from_millis(100);
+/// What the other copy has not taken for so long is published as a new file, too.
+const BARE: Duration = Duration::from_millis(150);
 /// Without news for so long, a lock is taken and dropped, which renews what a host keeps of a file.
 const TOUCH: Duration = Duration::from_millis(300);
 /// A touch that takes longer is never tried again.
@@ -39,6 +43,8 @@ struct State {
     nonce: Id,
     /// The number of the last letter that was taken.
     taken: u64,
+    /// Whether what the other one published was seen in new files only.
+    by_new: bool,
     /// Whether there will be no more.
     ended: bool,
 }
@@ -64,6 +70,12 @@ pub(crate) struct Carry {
     moved: BootInstant,
     over: bool,
     published: Option<BootInstant>,
+    /// Since when letters are published that the other one has not taken, and not in a new file.
+    bare: Option<BootInstant>,
+    /// Whether the other one sees new files only.
+    wants_new: bool,
+    /// When a new file was last made.
+    renewed: Option<BootInstant>,
     /// Since when something is to be published.
     due: Option<BootInstant>,
     now: bool,
@@ -71,33 +83,17 @@ pub(crate) struct Carry {
 }
 
 impl Carry {
-    /// Makes the folder of the run and begins to publish there.
-    ///
-    /// # Errors
-    ///
-    /// The error number if the folder cannot be made.
-    pub(crate) fn new(
-        task: &Task,
-        dir: &Dir,
-        folder: &str,
-        with: Id,
-        nonce: Id,
-    ) -> Result<Self, i32> {
+    /// A link in the folder of the run, which is not there yet.
+    pub(crate) fn new(task: &Task, folder: &str, with: Id, nonce: Id) -> Self {
         let link = format!("{folder}/link");
-        for name in [folder, link.as_str()] {
-            match dir.make_dir(name, 0o770) {
-                Ok(()) | Err(EXISTS) => {}
-                Err(errno) => return Err(errno),
-            }
-        }
         let names = |id: Id| Names { folder: link.clone(), stem: id.to_string(), ending: ENDING };
         let view = View::new(names(with), with);
         let toucher = Toucher::new(&task.dir, &view.staying());
-        Ok(Self {
+        Self {
             board: Board::new(names(task.id), task.id),
             view,
             folder: link.clone(),
-            state: State { to: with, nonce, taken: 0, ended: false },
+            state: State { to: with, nonce, taken: 0, by_new: false, ended: false },
             nonce: task.nonce,
             me: task.id,
             beat: task.beat(),
@@ -110,10 +106,30 @@ impl Carry {
             moved: BootInstant::now(),
             over: false,
             published: None,
+            bare: None,
+            wants_new: false,
+            renewed: None,
             due: None,
             now: true,
             toucher,
-        })
+        }
+    }
+
+    /// Makes the folder, which the other copy does, too. To be tried again: a host may not know yet of what
+    /// another one made.
+    ///
+    /// # Errors
+    ///
+    /// The error number.
+    pub(crate) fn make_folder(&self, dir: &Dir) -> Result<(), i32> {
+        let run = self.folder.split_once('/').map(|(run, _)| run);
+        for name in run.into_iter().chain([self.folder.as_str()]) {
+            match again(|| dir.make_dir(name, 0o770)) {
+                Ok(()) | Err(EXISTS) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(())
     }
 
     /// Looks for what the other copy wrote: whether it has written to this one at all.
@@ -125,7 +141,9 @@ impl Carry {
     /// Looks once; whether there was something new.
     fn look(&mut self, dir: &Dir) -> bool {
         // The folder of the link holds few names. If it cannot be listed, the staying file is enough.
-        let listed = dir.list(&self.folder).unwrap_or_default();
+        let all = self.view.by_new || self.view.number == 0 || self.moved.elapsed() >= LIST;
+        let list = || again(|| dir.list(&self.folder)).unwrap_or_default();
+        let listed = if all { list() } else { Vec::new() };
         let before = self.view.number;
         let sheet = self.view.look(dir, &listed);
         if sheet.is_none() {
@@ -145,8 +163,13 @@ impl Carry {
         };
         self.moved = BootInstant::now();
         self.over |= state.ended;
+        self.wants_new = state.by_new;
+        self.state.by_new = self.view.by_new;
         while self.out.front().is_some_and(|letter| letter.0 <= state.taken) {
             self.out_bytes -= self.out.pop_front().map_or(0, |letter| letter.1.len());
+        }
+        if self.out.is_empty() {
+            self.bare = None;
         }
         let mut news = false;
         for (number, letter) in sheet.letters {
@@ -169,12 +192,21 @@ impl Carry {
     pub(crate) fn publish(&mut self, dir: &Dir) -> Result<(), i32> {
         let alive = self.published.is_some_and(|at| at.elapsed() < self.beat);
         let acknowledge = self.due.is_some_and(|since| since.elapsed() >= ACKNOWLEDGE);
-        if alive && !acknowledge && !self.now {
+        let bare = self.bare.is_some_and(|since| since.elapsed() >= BARE);
+        if alive && !acknowledge && !bare && !self.now {
             return Ok(());
         }
         let state = serde_json::to_vec(&self.state).unwrap_or_default();
-        self.board.publish(dir, state, self.out.iter().cloned().collect())?;
-        self.published = Some(BootInstant::now());
+        let old = self.renewed.is_none_or(|at| at.elapsed() >= self.beat);
+        let as_new = self.wants_new || bare || old;
+        self.board.publish(dir, state, self.out.iter().cloned().collect(), as_new)?;
+        let now = BootInstant::now();
+        self.published = Some(now);
+        if as_new {
+            (self.renewed, self.bare) = (Some(now), None);
+        } else if !self.out.is_empty() {
+            self.bare.get_or_insert(now);
+        }
         self.due = None;
         self.now = false;
         Ok(())
@@ -297,7 +329,7 @@ impl Carry {
 
     /// Removes what the other copy published, which is not there any more or is on its way out.
     fn remove_theirs(&mut self, dir: &Dir) {
-        let listed = dir.list(&self.folder).unwrap_or_default();
+        let listed = again(|| dir.list(&self.folder)).unwrap_or_default();
         let names: Vec<_> = listed.iter().map(|name| format!("{}/{name}", self.folder)).collect();
         super::board::remove_dead(dir, &names, self.state.to);
     }

@@ -10,7 +10,7 @@ use miqm_sys::probe::{self, Dir};
 use miqm_sys::{proc, worker};
 use serde::{Deserialize, Serialize};
 
-use super::board::{Board, Names, View, remove_dead};
+use super::board::{Board, Names, View, again, remove_dead};
 use super::carry::Carry;
 use super::meeting::{Meeting, Offer, Outcome, Seen, State};
 use super::sheet::Id;
@@ -92,7 +92,7 @@ pub(crate) fn work(task: Task, port: Port) -> u8 {
     }
     // Others must be able to read what is published.
     proc::set_umask(0);
-    let dir = match Dir::open(&task.dir) {
+    let dir = match again(|| Dir::open(&task.dir)) {
         Ok(dir) => dir,
         Err(errno) => return cannot(port, "opened", errno),
     };
@@ -203,7 +203,7 @@ impl Postman {
     }
 
     fn look(&mut self) -> Result<Outcome, i32> {
-        let mut listed = self.dir.list(".")?;
+        let mut listed = again(|| self.dir.list("."))?;
         listed.retain(|name| id_of(name).is_some());
         let now = BootInstant::now();
         for name in &listed {
@@ -284,7 +284,7 @@ impl Postman {
         if self.published.as_ref().is_none_or(|last| last.0 != self.meeting.state) {
             self.pace.reset();
         }
-        self.board.publish(&self.dir, state, Vec::new())?;
+        self.board.publish(&self.dir, state, Vec::new(), true)?;
         self.published = Some((self.meeting.state.clone(), BootInstant::now()));
         Ok(())
     }
@@ -297,13 +297,8 @@ impl Postman {
         else {
             return 1;
         };
-        let mut carry = match Carry::new(&self.task, &self.dir, &folder, with, nonce) {
-            Ok(carry) => carry,
-            Err(errno) => {
-                self.board.remove(&self.dir);
-                return cannot(self.port, "used for a folder of this run", errno);
-            }
-        };
+        let mut carry = Carry::new(&self.task, &folder, with, nonce);
+        let mut made = Err(INVALID);
         // The other one may not have seen yet that both agree: this goes on until it writes letters.
         let began = BootInstant::now();
         while !carry.hears(&self.dir) {
@@ -311,13 +306,22 @@ impl Postman {
                 self.board.remove(&self.dir);
                 carry.remove_all(&self.dir);
                 let host = offer.host;
-                let why =
-                    format!("the copy on host {host} was found, and then nothing was heard of it");
+                let why = match made {
+                    Ok(()) => format!("the copy on host {host} was found, and not heard of again"),
+                    Err(errno) => {
+                        let why = probe::errno_text(errno);
+                        format!("no folder can be made for the run with host {host}: {why}")
+                    }
+                };
                 say(&mut self.port, &Word::Cannot(why));
                 return 1;
             }
             // What fails now is tried again.
-            self.publish().and_then(|()| carry.publish(&self.dir)).ok();
+            self.publish().ok();
+            if made.is_err() {
+                made = carry.make_folder(&self.dir);
+            }
+            carry.publish(&self.dir).ok();
             if !matches!(self.port.receive(self.pace.wait()), Ok(Incoming::Late)) {
                 self.board.remove(&self.dir);
                 carry.remove_all(&self.dir);
