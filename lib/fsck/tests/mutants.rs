@@ -103,6 +103,7 @@ fn defects_of_data_are_told() {
             (FlippedBit, "data.readback"),
             (HalfWritten, "data.readback"),
             (DirectOld, "data.readback"),
+            (SaysMore, "data.readback"),
             (OverwriteLost, "data.overwrite"),
             (OverwriteNotForOthers, "data.overwrite"),
             (HoleGarbage, "data.holes"),
@@ -129,7 +130,6 @@ fn defects_of_names_are_told() {
     assert_each_is_told(
         false,
         &[
-            (SaysMore, "name.create"),
             (CreateNotListed, "name.create"),
             (CreateOtherInode, "name.create"),
             (ExclusiveIgnored, "name.excl"),

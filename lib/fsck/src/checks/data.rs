@@ -10,18 +10,20 @@ use crate::check::{Check, Runs};
 const HERE: Runs = Runs::BASIC;
 const BOTH: Runs = Runs::BASIC.and(Runs::CONCURRENT);
 
+/// Without which nothing that is read means anything.
+pub(super) const FIRST: &[Check] = &[Check {
+    id: "data.readback",
+    title: "what was written is read",
+    how: "Stamps that say where they belong are written in many sizes and places, up to 4 MiB, and read by the writer, by another process and, where possible, past the cache.",
+    why: "Messages and log records must come back as they were written, and from where they were written.",
+    change: "Do not use this storage: it loses or mixes up data.",
+    needs: &["name.create"],
+    runs: HERE,
+    required: true,
+    run: written::readback,
+}];
+
 pub(super) const CHECKS: &[Check] = &[
-    Check {
-        id: "data.readback",
-        title: "what was written is read",
-        how: "Stamps that say where they belong are written in many sizes and places, up to 4 MiB, and read by the writer, by another process and, where possible, past the cache.",
-        why: "Messages and log records must come back as they were written, and from where they were written.",
-        change: "Do not use this storage: it loses or mixes up data.",
-        needs: &["sync.fdatasync"],
-        runs: HERE,
-        required: true,
-        run: written::readback,
-    },
     Check {
         id: "data.overwrite",
         title: "what was overwritten is new for everybody",

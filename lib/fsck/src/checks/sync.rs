@@ -33,6 +33,10 @@ pub(super) const CHECKS: &[Check] = &[
         required: true,
         run: calls::fdatasync,
     },
+];
+
+/// What needs that data are kept at all.
+pub(super) const LATER: &[Check] = &[
     Check {
         id: "sync.directory",
         title: "directories can be synchronised",
@@ -44,10 +48,6 @@ pub(super) const CHECKS: &[Check] = &[
         required: true,
         run: calls::directory,
     },
-];
-
-/// What needs that data are kept at all.
-pub(super) const LATER: &[Check] = &[
     Check {
         id: "sync.osync",
         title: "O_SYNC is there",
