@@ -103,7 +103,6 @@ fn defects_of_data_are_told() {
             (FlippedBit, "data.readback"),
             (HalfWritten, "data.readback"),
             (DirectOld, "data.readback"),
-            (SaysMore, "data.readback"),
             (OverwriteLost, "data.overwrite"),
             (OverwriteNotForOthers, "data.overwrite"),
             (HoleGarbage, "data.holes"),
@@ -208,13 +207,14 @@ fn what_the_other_host_does_not_see_is_told() {
 /// Without fsync many other calls fail, too: what matters is that it is told.
 #[test]
 fn an_error_of_fsync_is_told() {
-    for mutation in [FsyncMissing, FsyncFails, SaysNothing, CaseLowers, RenameBreaksOpen] {
+    for mutation in [FsyncMissing, FsyncFails, SaysMore, SaysNothing, CaseLowers, RenameBreaksOpen]
+    {
         let findings = findings(mutation, false);
         let failed = with(&findings, Verdict::Fail);
         let id = match mutation {
             CaseLowers => "name.case",
             RenameBreaksOpen => "name.rename",
-            SaysNothing => "data.readback",
+            SaysMore | SaysNothing => "data.readback",
             _ => "sync.fsync",
         };
         assert!(failed.contains(id), "{mutation:?}: {failed:?}");

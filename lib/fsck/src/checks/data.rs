@@ -107,7 +107,7 @@ pub(super) const CHECKS: &[Check] = &[
         how: "Pages are written around 2, 4 and 8 GiB of a file that is mostly a hole, and read.",
         why: "Files of queues can grow beyond that.",
         change: "Use a file system with positions of 64 bits.",
-        needs: &["data.holes"],
+        needs: &["data.holes", "data.size"],
         runs: HERE,
         required: false,
         run: offsets::far,

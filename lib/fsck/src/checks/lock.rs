@@ -41,7 +41,7 @@ pub(super) const CHECKS: &[Check] = &[
         change: "Where a lock manager is needed, start it on the hosts and on the server (on NFS \
              version 3: rpc.statd), or mount NFS version 4; otherwise use a file system that has \
              locks.",
-        needs: &["name.create"],
+        needs: &["name.create", "see.create"],
         runs: Runs::BASIC.and(Runs::CONCURRENT).and(Runs::WAITING),
         required: true,
         run: exclude::available,

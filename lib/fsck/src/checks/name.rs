@@ -43,7 +43,7 @@ pub(super) const CHECKS: &[Check] = &[
         how: "Four processes make the same files with O_CREAT|O_EXCL at the same time.",
         why: "Two instances that both believe to have made a file would both write to it.",
         change: "Use a file system whose server makes files atomically; for NFS, mount version 4.",
-        needs: &["name.excl"],
+        needs: &["name.excl", "see.create"],
         runs: BOTH,
         required: true,
         run: made::race,

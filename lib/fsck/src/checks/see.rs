@@ -49,7 +49,7 @@ pub(super) const CHECKS: &[Check] = &[
         "see.unlink",
         (
             "the other host no longer finds a removed file",
-            "One host removes a file that the other one has read; the other one opens it until it is gone.",
+            "One host removes a file that the other one has opened; the other one opens it until it is gone.",
         ),
         ("Files that are no longer there must not be read as if they were.", CACHES),
         &["see.create"],
@@ -89,24 +89,11 @@ pub(super) const CHECKS: &[Check] = &[
         "see.rename",
         (
             "the other host sees a new name instead of the old one",
-            "One host renames a file that the other one has read; the other one opens both names until one is there and the other is not.",
+            "One host renames a file that the other one has opened; the other one opens both names until one is there and the other is not.",
         ),
         (TAKEOVER, CACHES),
-        &["see.create"],
+        &["see.unlink"],
         names::renamed,
-    ),
-    row(
-        "see.replace",
-        (
-            "the other host reads the file that was renamed over another",
-            "One host renames a file over one that the other host has read; the other one opens and reads it until it is the new one.",
-        ),
-        (
-            "Control files are replaced by renaming, and the other instance must read the new one.",
-            COHERENT,
-        ),
-        &["see.create"],
-        names::replaced,
     ),
     row(
         "see.link",
@@ -139,6 +126,19 @@ pub(super) const CHECKS: &[Check] = &[
         content::write,
     ),
     row(
+        "see.replace",
+        (
+            "the other host reads the file that was renamed over another",
+            "One host renames a file over one that the other host has read; the other one opens and reads it until it is the new one.",
+        ),
+        (
+            "Control files are replaced by renaming, and the other instance must read the new one.",
+            COHERENT,
+        ),
+        &["see.write"],
+        names::replaced,
+    ),
+    row(
         "see.size",
         (
             "the other host sees the new length of a file",
@@ -148,7 +148,7 @@ pub(super) const CHECKS: &[Check] = &[
             "An instance that takes over finds the end of the log by the length of its files.",
             COHERENT,
         ),
-        &["see.create"],
+        &["see.write"],
         content::size,
     ),
     row(

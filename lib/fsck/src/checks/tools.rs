@@ -129,11 +129,22 @@ fn short(call: &Call, value: &Value) -> Option<Evidence> {
 pub(super) fn all(actor: &mut Actor, calls: Vec<Call>) -> Result<Vec<Reply>, Trouble> {
     let count = calls.len();
     let limit = patience(actor, calls.iter().map(weight).sum());
-    let call = Call::Burst(Burst::All { calls });
-    match actor.call_within(call, limit)?.result {
+    let first = calls.first().map(ToString::to_string).unwrap_or_default();
+    let reply = actor.call_within(Call::Burst(Burst::All { calls }), limit);
+    match reply.map_err(|trouble| named(trouble, &first, count))?.result {
         Ok(Value::Replies(replies)) if replies.len() == count => Ok(replies),
         _ => Err(strange(actor, "the answers are fewer than the calls")),
     }
+}
+
+/// Says which calls did not come back.
+fn named(trouble: Trouble, first: &str, count: usize) -> Trouble {
+    let Trouble::Stuck(mut evidence) = trouble else { return trouble };
+    evidence.call = match count {
+        1 => first.to_owned(),
+        _ => format!("One of {count} calls, of which the first was {first},"),
+    };
+    Trouble::Stuck(evidence)
 }
 
 /// Makes what was written so far durable, where that can be asked: whether it can is told by checks of

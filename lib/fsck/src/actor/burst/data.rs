@@ -33,6 +33,7 @@ fn step(bytes: u32, most: u32) -> Result<(), i32> {
 
 fn pour(body: &mut dyn Makes, fd: u8, tag: u32, (at, bytes): (u64, u64), chunk: u32) -> Value {
     let (mut done, mut short, mut over, mut errno) = (0, 0, None, None);
+    let mut chunk = chunk;
     while done < bytes {
         let place = at.saturating_add(done);
         let len = u32::try_from(bytes - done).unwrap_or(chunk).min(chunk);
@@ -40,7 +41,11 @@ fn pour(body: &mut dyn Makes, fd: u8, tag: u32, (at, bytes): (u64, u64), chunk: 
         match body.get(&Call::Write { fd, at: place, bytes: stamps }) {
             Ok(Value::Count(0)) => break,
             Ok(Value::Count(n)) if n <= u64::from(len) => {
-                short += u32::from(n < u64::from(len));
+                if n < u64::from(len) {
+                    short += 1;
+                    // So that not much is made again and again of which little is taken.
+                    chunk = chunk.min(BYTES_MAX);
+                }
                 done += n;
             }
             Ok(Value::Count(n)) => {
