@@ -1,6 +1,7 @@
 //! Stories over several commands and hosts.
 
 mod damage;
+mod fsck_defects;
 mod full_disk;
 mod pauses;
 mod storage_faults;

@@ -25,7 +25,7 @@ use std::{fs, io, process};
 use nix::mount::{MntFlags, umount2};
 use tempfile::TempDir;
 
-pub(crate) use self::behaviour::{BEHAVIOURS, Behaviour, Class, Row};
+pub(crate) use self::behaviour::{BEHAVIOURS, Behaviour, Class, Phase, Row};
 
 use self::disk::Disk;
 use self::host::Host;
@@ -52,6 +52,15 @@ struct Store {
     hosts: Mutex<Vec<Arc<Host>>>,
 }
 
+/// Whether signals reach the server for who waits for a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signals {
+    /// Yes, at the price of slower calls.
+    Reach,
+    /// No, as is usual with the library.
+    Stay,
+}
+
 /// A store and the two hosts that have mounted it. All goes when this is dropped.
 #[must_use = "the store is unmounted at once if this is dropped"]
 pub(crate) struct Lab {
@@ -66,9 +75,9 @@ pub(crate) struct Lab {
 impl Lab {
     /// Two mounts in a directory of their own, or `None`, after a line that says why, where this
     /// machine cannot mount them: then a test has nothing to test.
-    pub(crate) fn or_skip(behaviour: Behaviour) -> Option<Self> {
+    pub(crate) fn or_skip(behaviour: Behaviour, signals: Signals) -> Option<Self> {
         let directory = TempDir::new().expect("a directory");
-        match Self::try_new(behaviour, directory.path()) {
+        match Self::try_new(behaviour, signals, directory.path()) {
             Ok(mut lab) => {
                 lab.directory = Some(directory);
                 Some(lab)
@@ -83,7 +92,11 @@ impl Lab {
     }
 
     /// Mounts on `one` and `two` below an existing directory.
-    pub(crate) fn try_new(behaviour: Behaviour, below: &Path) -> io::Result<Self> {
+    pub(crate) fn try_new(
+        behaviour: Behaviour,
+        signals: Signals,
+        below: &Path,
+    ) -> io::Result<Self> {
         remove_mounts_of_dead_tests();
         let below = below.canonicalize()?;
         let store = || {
@@ -101,26 +114,27 @@ impl Lab {
         for (number, name) in [(1, "one"), (2, "two")] {
             let at = below.join(name);
             fs::create_dir_all(&at)?;
-            lab.mount(number, at)?;
+            lab.mount(number, signals, at)?;
         }
         Ok(lab)
     }
 
-    fn mount(&mut self, number: usize, at: PathBuf) -> io::Result<()> {
+    fn mount(&mut self, number: usize, signals: Signals, at: PathBuf) -> io::Result<()> {
         let store = self.stores[number - 1].clone();
         let host = Arc::new(Host::new(number, store.clone()));
         lock(&store.hosts).push(host.clone());
-        let hook = {
+        let hook: session::Hook = {
             let behaviour = self.behaviour;
-            move |request| match behaviour {
+            Box::new(move |request| match behaviour {
                 Behaviour::NotInterruptible => Interrupted::Unknown,
                 _ if store.locks.interrupted(request) => Interrupted::Answered,
                 _ => Interrupted::NotYet,
-            }
+            })
         };
+        let hook = Some(hook).filter(|_| signals == Signals::Reach);
         let server = Server::new(host.clone());
         let source = format!("{SOURCE}{}", process::id());
-        let mounted = session::mount_on(&at, &source, server, Box::new(hook))?;
+        let mounted = session::mount_on(&at, &source, server, hook)?;
         self.hosts.push(host);
         self.mounts.push((mounted, at));
         Ok(())
@@ -151,6 +165,11 @@ impl Lab {
                 drop(store.locks.revoke(host.number()));
             }
         }
+    }
+
+    /// Cuts the network between a host, 0 or 1, and the store: calls wait. `false` joins it again.
+    pub(crate) fn cut(&self, host: usize, cut: bool) {
+        self.hosts[host].set_cut(cut);
     }
 
     /// Takes all locks of a host, 0 or 1, as after a lost lease, and returns how many there were.

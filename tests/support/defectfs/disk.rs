@@ -19,10 +19,12 @@ pub(super) const ROOT: u64 = 1;
 const SET_GROUP_ID: u32 = 0o2000;
 /// What a server that forgets has told of and not done.
 const FORGOTTEN: Duration = Duration::from_secs(5);
+/// Between a look at a name and the open of what it was.
+const LOOKED_UP: Duration = Duration::from_secs(2);
 /// How many syncs can be undone.
 const SYNCS_MAX: usize = 4096;
 /// How long ago, in syncs of its file, an old page comes from.
-const LONG_AGO: usize = 6;
+const LONG_AGO: usize = 40;
 
 /// A file, directory or other.
 #[derive(Clone, Debug)]
@@ -74,6 +76,8 @@ pub(super) struct Disk {
     last: u64,
     syncs: VecDeque<Sync>,
     sync_calls: u64,
+    /// Files that nobody can reach any more, but for who has just looked them up.
+    gone: VecDeque<(Instant, u64)>,
 }
 
 fn new_node(kind: FileType, mode: u32, (uid, gid): (u32, u32), name: (u64, OsString)) -> Node {
@@ -122,6 +126,7 @@ impl Disk {
             last: ROOT,
             syncs: VecDeque::new(),
             sync_calls: 0,
+            gone: VecDeque::new(),
         }
     }
 
@@ -222,13 +227,19 @@ impl Disk {
         self.drop_if_gone(number);
     }
 
+    /// Drops the data of what has been gone for some time.
     fn drop_if_gone(&mut self, number: u64) {
         let durable = self.names_are_durable() && self.behaviour != Behaviour::RenameNotDurable;
-        if let Some(node) = self.nodes.get_mut(&number)
-            && (durable && node.links == 0 && !node.is_open())
-        {
-            (node.bytes, node.stable_bytes) = <_>::default();
-            node.dirty.clear();
+        let gone = |node: &Node| node.links == 0 && !node.is_open();
+        if !durable || !self.nodes.get(&number).is_some_and(gone) {
+            return;
+        }
+        self.gone.push_back((Instant::now(), number));
+        while let Some((_, number)) = self.gone.pop_front_if(|(at, _)| at.elapsed() > LOOKED_UP) {
+            if let Some(node) = self.nodes.get_mut(&number).filter(|node| gone(node)) {
+                (node.bytes, node.stable_bytes) = <_>::default();
+                node.dirty.clear();
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -27,8 +27,9 @@ const DATA_MIN: usize = 512;
 /// One write or read in so many goes wrong.
 const ONE_IN: u64 = 20;
 const SHORT: u64 = 3000;
+const SHORT_WRITE: usize = 3000;
 const GAP: Duration = Duration::from_millis(20);
-const SLOW: Duration = Duration::from_millis(20);
+const SLOW: Duration = Duration::from_millis(2);
 const SECOND_LOOK: Duration = Duration::from_millis(10);
 const HOURS: Duration = Duration::from_hours(5);
 const LISTED: Duration = Duration::from_mins(2);
@@ -87,6 +88,9 @@ pub(super) struct Host {
     writes: AtomicU64,
     reads: AtomicU64,
     ending: AtomicBool,
+    /// Whether the network between the host and the store is cut.
+    cut: Mutex<bool>,
+    joined: Condvar,
 }
 
 /// What `setattr` is asked to set.
@@ -116,6 +120,8 @@ impl Host {
             writes: AtomicU64::new(0),
             reads: AtomicU64::new(0),
             ending: AtomicBool::new(false),
+            cut: Mutex::new(false),
+            joined: Condvar::new(),
         }
     }
 
@@ -141,7 +147,14 @@ impl Host {
     /// The mount goes: calls fail from now on, and nobody waits any more.
     pub(super) fn ends(&self) {
         self.ending.store(true, Ordering::Relaxed);
+        self.set_cut(false);
         self.store.locks.host_goes(self.number);
+    }
+
+    /// Lets calls wait, or go on.
+    pub(super) fn set_cut(&self, cut: bool) {
+        *lock(&self.cut) = cut;
+        self.joined.notify_all();
     }
 
     /// Forgets everything, as a host does that lost its power.
@@ -168,6 +181,8 @@ impl Host {
 
     /// What every call goes through first.
     pub(super) fn before(&self, call: Call) -> Answer<()> {
+        let cut = self.joined.wait_while(lock(&self.cut), |cut| *cut);
+        drop(cut.expect("no panic under the lock"));
         if self.ending.load(Ordering::Relaxed) {
             return Err(libc::EIO);
         }
@@ -333,9 +348,10 @@ impl Host {
         let name = self.name(name)?;
         let caller = Caller { uid, gid };
         self.both(|disk, client| {
+            // Also if it is there already: then the host has learned of it.
+            self.changed(client, parent, &name);
             let number = disk.make((parent, &name), kind, mode, caller)?;
             finish(disk.node_mut(number)?);
-            self.changed(client, parent, &name);
             Ok(self.attributes_of(client, number, disk.node(number)?))
         })
     }
@@ -481,7 +497,7 @@ impl Host {
         let unlucky = data.len() >= DATA_MIN
             && self.writes.fetch_add(1, Ordering::Relaxed) % ONE_IN == ONE_IN - 1;
         let said = match self.store.behaviour {
-            Behaviour::ShortWrites => data.len().min(usize::try_from(SHORT).unwrap_or_default()),
+            Behaviour::ShortWrites => data.len().min(SHORT_WRITE.max(data.len() / 2)),
             Behaviour::WriteSaysLess if appends => data.len().div_ceil(2),
             _ => data.len(),
         };

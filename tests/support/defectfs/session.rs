@@ -48,29 +48,52 @@ pub(super) type Hook = Box<dyn Fn(u64) -> Interrupted + Send>;
 
 /// A mounted file system.
 pub(super) struct Mounted {
-    kernel: Arc<OwnedFd>,
+    /// Where requests come from, if they are looked at.
+    kernel: Option<Arc<OwnedFd>>,
 }
 
-/// Mounts on a directory. Needs root.
+/// Mounts on a directory. Needs root. Without a hook no signal reaches the server, and calls are quicker.
 pub(super) fn mount_on(
     at: &Path,
     source: &str,
     server: impl Filesystem + 'static,
-    hook: Hook,
+    hook: Option<Hook>,
 ) -> io::Result<Mounted> {
-    let device = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_CLOEXEC | libc::O_NONBLOCK)
-        .open("/dev/fuse")?;
+    let blocking = if hook.is_some() { libc::O_NONBLOCK } else { 0 };
+    let mut open = OpenOptions::new();
+    open.read(true).write(true).custom_flags(libc::O_CLOEXEC | blocking);
+    let device = open.open("/dev/fuse")?;
     let options = format!(
         "fd={},rootmode=40000,user_id=0,group_id=0,default_permissions,allow_other,max_read={WRITE_MAX}",
         device.as_raw_fd()
     );
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOATIME;
     mount(Some(source), at, Some("fuse"), flags, Some(options.as_str()))?;
-    let (kernel, library) =
-        socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
+    let done = match hook {
+        Some(hook) => relayed(device, hook)
+            .and_then(|(kernel, library)| serve(server, library).map(|()| Some(kernel))),
+        None => serve(server, device.into()).map(|()| None),
+    };
+    match done {
+        Ok(kernel) => Ok(Mounted { kernel }),
+        Err(error) => {
+            let _ = umount2(at, MntFlags::MNT_FORCE | MntFlags::MNT_DETACH);
+            Err(error)
+        }
+    }
+}
+
+fn serve(server: impl Filesystem + 'static, requests: OwnedFd) -> io::Result<()> {
+    let mut config = Config::default();
+    config.n_threads = Some(THREADS);
+    // It ends by itself when the requests end.
+    Session::from_fd(server, requests, SessionACL::All, config).and_then(Session::spawn).map(drop)
+}
+
+/// Lets the kernel's requests, and their answers, pass by here: our end and the library's.
+fn relayed(device: File, hook: Hook) -> io::Result<(Arc<OwnedFd>, OwnedFd)> {
+    let family = AddressFamily::Unix;
+    let (kernel, library) = socketpair(family, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
     for end in [&kernel, &library] {
         setsockopt(end, sockopt::SndBuf, &(2 * MESSAGE_MAX))?;
     }
@@ -79,17 +102,7 @@ pub(super) fn mount_on(
     let (requests, answers) = (kernel.clone(), kernel.clone());
     thread::spawn(move || carry_requests(&from_kernel, &requests, &hook));
     thread::spawn(move || carry_answers(&answers, &to_kernel));
-    let mut config = Config::default();
-    config.n_threads = Some(THREADS);
-    let session =
-        Session::from_fd(server, library, SessionACL::All, config).and_then(Session::spawn);
-    match session {
-        Ok(_ends_by_itself) => Ok(Mounted { kernel }),
-        Err(error) => {
-            let _ = umount2(at, MntFlags::MNT_FORCE | MntFlags::MNT_DETACH);
-            Err(error)
-        }
-    }
+    Ok((kernel, library))
 }
 
 impl Mounted {
@@ -97,7 +110,9 @@ impl Mounted {
     pub(super) fn end(&self, at: &Path) {
         // It may be gone already.
         let _ = umount2(at, MntFlags::MNT_FORCE | MntFlags::MNT_DETACH);
-        let _ = shutdown(self.kernel.as_raw_fd(), Shutdown::Both);
+        if let Some(kernel) = &self.kernel {
+            let _ = shutdown(kernel.as_raw_fd(), Shutdown::Both);
+        }
     }
 }
 

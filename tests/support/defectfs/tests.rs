@@ -55,8 +55,9 @@ fn tried(
                 loop {
                     let Some(row) = lock(&next).next() else { return };
                     let probe = broken_by(row.behaviour).expect("every behaviour has a probe");
-                    let as_it_should =
-                        || Lab::or_skip(on(row)).is_none_or(|lab| probe(&lab) == holds);
+                    let as_it_should = || {
+                        Lab::or_skip(on(row), Signals::Reach).is_none_or(|lab| probe(&lab) == holds)
+                    };
                     if !(0..3).any(|_| as_it_should()) {
                         lock(&wrong).push(row.name);
                     }
@@ -113,7 +114,7 @@ fn mount_by_hand() {
         panic!("{name} is none of {}", names.join(" "));
     };
     fs::create_dir_all(&below).expect("the directory");
-    let lab = Lab::try_new(row.behaviour, Path::new(&below)).expect("mounts");
+    let lab = Lab::try_new(row.behaviour, Signals::Reach, Path::new(&below)).expect("mounts");
     let Row { what, phase, .. } = row;
     crate::support::say(&format!("{below}/one and {below}/two: {what} ({phase:?})"));
     for line in std::io::stdin().lines().map_while(Result::ok) {

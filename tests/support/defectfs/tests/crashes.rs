@@ -101,13 +101,13 @@ fn both_files_stay(lab: &Lab) -> bool {
 fn old_syncs_stay(lab: &Lab) -> bool {
     let file = file(lab, "file");
     for round in 1..3_u8 {
-        for page in 0..20 {
+        for page in 0..50 {
             file.write_all_at(&[round; 4096], page * 4096).expect("written");
             file.sync_all().expect("synced");
         }
     }
     drop(file);
-    after_crash(lab, "file") == Some(vec![2; 20 * 4096])
+    after_crash(lab, "file") == Some(vec![2; 50 * 4096])
 }
 
 fn unsynced_is_gone(lab: &Lab) -> bool {
