@@ -3,6 +3,7 @@
 mod by_hand;
 mod failure;
 mod far;
+mod golive;
 mod integrity;
 mod known;
 mod one_host;
@@ -76,7 +77,7 @@ pub struct Amqmfsck {
     /// Make these checks only, and those that they need
     #[arg(long = "check", value_name = "ID")]
     checks: Vec<String>,
-    /// Wait so long for the second copy [default: 600], or with -a for the lock [default: 3600]
+    /// Wait so long for the second copy [default: 600], with -a for the lock [default: 3600]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=604_800))]
     wait: Option<u64>,
     /// Wait so long for a change to be seen elsewhere, or format so long [default: 60]
@@ -97,6 +98,21 @@ pub struct Amqmfsck {
     /// Use this command instead of ssh
     #[arg(long, value_name = "COMMAND")]
     ssh: Option<String>,
+    /// Go through all tests and failures before go-live, with a record of what was done
+    #[arg(long)]
+    golive: bool,
+    /// Keep the record in this file [default: amqmfsck-golive.json]
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Do this step of the procedure only
+    #[arg(long, value_name = "NAME")]
+    step: Option<String>,
+    /// Display what the record says
+    #[arg(long)]
+    status: bool,
+    /// Ask nobody: what is to be done is done by a script
+    #[arg(long)]
+    yes: bool,
     /// Serve the copy that has started this one over ssh
     #[arg(long, hide = true)]
     agent: bool,
@@ -128,6 +144,7 @@ impl Tool for Amqmfsck {
         let mode = sense::mode(&self)?;
         match mode {
             Mode::Agent => far::serve(&self, env),
+            Mode::Golive => golive::test(&self, env, ui),
             _ if !self.with.is_empty() => far::test(&self, mode, env, ui),
             Mode::Known => known::display(&self, env, ui),
             Mode::OneHost => one_host::test(&self, env, ui),

@@ -84,6 +84,12 @@ fn what_makes_no_sense_is_refused() {
         "amqmfsck --agent [SHARED]",
         "amqmfsck --agent --json",
         "amqmfsck --list-checks -v",
+        "amqmfsck --status [SHARED]",
+        "amqmfsck --step kill@host1 [SHARED]",
+        "amqmfsck -c --yes [SHARED]",
+        "amqmfsck --golive --status --yes [SHARED]",
+        "amqmfsck --golive -w [SHARED]",
+        "amqmfsck --golive --all [SHARED]",
         "amqmfsck --call-limit x [SHARED]",
         "amqmfsck -all [SHARED]",
         "amqmfsck [SHARED] [SHARED]",
@@ -241,14 +247,18 @@ fn two_runs_in_one_directory_do_not_disturb_each_other() {
 #[test]
 fn a_directory_with_a_live_queue_manager_is_only_looked_at() {
     let machine = Machine::new();
+    for below in ["data", "log"] {
+        fs::create_dir(machine.shared().join(below)).expect("a directory");
+    }
     drop(machine.run("crtmqm -md [SHARED]/data -ld [SHARED]/log QM1").success());
     drop(machine.run("strmqm QM1").success());
-    for (below, file) in [("", "qm"), ("/data", ""), ("/data/QM1", "master"), ("/log", "amqhlctl")]
-    {
-        // Only in the directory and just below it.
-        if file == "qm" {
-            continue;
-        }
+    // In the directory itself and just below it.
+    for (below, file) in [
+        ("/data", "master"),
+        ("/data/QM1", "master"),
+        ("/log", "amqhlctl.lfh"),
+        ("/log/QM1", "amqhlctl.lfh"),
+    ] {
         let said = machine.run(&format!("amqmfsck [SHARED]{below}")).code(5);
         assert!(said.stderr.starts_with("AMQ1814E: "), "{}", said.stderr);
         assert!(said.stderr.contains(file), "{}", said.stderr);
@@ -295,13 +305,18 @@ fn a_copy_alone_waits_no_longer_than_it_was_told_and_not_for_another_test() {
     assert_eq!(names(&one.shared()), Vec::<String>::new());
 }
 
-#[test]
-fn a_second_copy_is_started_by_a_command_like_ssh() {
-    let machine = Machine::new();
+/// A command that connects like ssh to a host called far, which is this one.
+fn fake_ssh(machine: &Machine) -> String {
     let fake = machine.shared().with_file_name("fake-ssh");
     fs::write(&fake, "#!/bin/sh\nshift\nMIQM_HOSTNAME=far exec sh -c \"$1\"\n").expect("a script");
     fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).expect("a mode");
-    let fake = fake.display();
+    fake.display().to_string()
+}
+
+#[test]
+fn a_second_copy_is_started_by_a_command_like_ssh() {
+    let machine = Machine::new();
+    let fake = fake_ssh(&machine);
     let line =
         format!("amqmfsck --with me@far --ssh {fake} --check lock.exclusive --json [SHARED]");
     let said = machine.run(&line).code(0);
@@ -397,6 +412,40 @@ fn storage_that_is_read_only_or_full_is_told_as_that() {
         assert_eq!(output.status.code(), Some(98), "{said}");
         assert!(said.starts_with("AMQ1815E: ") && said.contains(part), "{said}");
     }
+}
+
+#[test]
+fn the_procedure_before_go_live_is_recorded_step_by_step() {
+    let machine = Machine::new();
+    let fake = fake_ssh(&machine);
+    let record = machine.shared().with_file_name("record.json");
+    let golive = format!(
+        "amqmfsck --golive --yes --with far --ssh {fake} --record {} -p 64",
+        record.display()
+    );
+    let status = format!("amqmfsck --golive --status --record {} [SHARED]", record.display());
+    assert!(machine.run(&status).code(20).stderr.starts_with("AMQ1879E: "));
+    drop(machine.run(&format!("{golive} --step no-such [SHARED]")).code(39));
+    drop(machine.run("amqmfsck --golive --record [SHARED]/record.json [SHARED]").code(39));
+    for step in ["environment", "format", "kill@host1", "kill@far"] {
+        let said = machine.run(&format!("{golive} --step {step} [SHARED]")).success();
+        assert!(
+            said.stdout.contains(&format!("Step {step} has ended: passed.")),
+            "{}",
+            said.stdout
+        );
+    }
+    let said = machine.run(&status).code(20);
+    let line = |step: &str| said.stdout.lines().find(|line| line.contains(step)).map(str::to_owned);
+    assert!(line(" kill@far ").is_some_and(|line| line.starts_with("passed")), "{}", said.stdout);
+    assert!(line(" server-halt ").is_some_and(|line| line.starts_with("open")), "{}", said.stdout);
+    // Nobody is there to answer: it stops at the first thing that people have to do.
+    let alone =
+        format!("amqmfsck --golive --record {}.2 --step server-halt [SHARED]", record.display());
+    let said = machine.run(&alone).code(20);
+    assert!(said.stdout.contains("can be resumed"), "{}", said.stdout);
+    drop(machine.run("amqmfsck -x [SHARED]").success());
+    assert_eq!(names(&machine.shared()), Vec::<String>::new());
 }
 
 #[test]

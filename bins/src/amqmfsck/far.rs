@@ -10,7 +10,7 @@ use miqm_cli::{Env, Exit, Failure, Message, Ui};
 use miqm_fsck::host::RemoteHost;
 use miqm_fsck::run::{self, Choice};
 use miqm_fsck::session::{self, Session};
-use miqm_fsck::ssh::{self, Target, Ways};
+use miqm_fsck::ssh::{self, ConnectError, Target, Ways};
 use miqm_fsck::stage::SharedHost;
 use miqm_fsck::{HostFacts, Phase, Report, agent, two_hosts};
 
@@ -20,7 +20,7 @@ use super::show::{Show, facts};
 use super::Amqmfsck;
 
 /// How long a host may take to say that it has heard the verdict.
-const FAREWELL: Duration = Duration::from_secs(10);
+pub(super) const FAREWELL: Duration = Duration::from_secs(10);
 /// After so long without a sign of life a host is lost.
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -88,6 +88,24 @@ fn connect(
     here: &HostFacts,
     show: &mut Show<'_, '_>,
 ) -> Result<Vec<Rc<RefCell<RemoteHost>>>, Failure> {
+    let mut remotes = Vec::new();
+    for target in &asked.with {
+        show.say(&Message::FsckConnecting { host: target.destination.clone() });
+        let remote = connect_to(asked, target, here, show).map_err(|error| {
+            Failure::new(Exit::NotDone, Message::FsckNotConnected { why: error.to_string() })
+        })?;
+        remotes.push(Rc::new(RefCell::new(remote)));
+    }
+    Ok(remotes)
+}
+
+/// Connects to one host.
+pub(super) fn connect_to(
+    asked: &Amqmfsck,
+    target: &Target,
+    here: &HostFacts,
+    show: &mut Show<'_, '_>,
+) -> Result<RemoteHost, ConnectError> {
     let mut ways = Ways { program: sendable(), silence: SILENCE, ..Ways::default() };
     if let Some(command) = &asked.ssh {
         ways.command = command.split_whitespace().map(OsString::from).collect();
@@ -95,25 +113,15 @@ fn connect(
     if let Some(seconds) = asked.wait {
         ways.limit = Duration::from_secs(seconds);
     }
-    let mut remotes = Vec::new();
-    for target in &asked.with {
-        let host = target.destination.clone();
-        show.say(&Message::FsckConnecting { host: host.clone() });
-        let mut sending = false;
-        let mut on = |event: ssh::Event| match event {
-            ssh::Event::Sending { .. } if !sending => {
-                sending = true;
-                show.say(&Message::FsckSending { host: host.clone() });
-            }
-            _ => show.progress.tick(),
-        };
-        let connected = ssh::connect(target, &asked.absolute(), &ways, here, &mut on);
-        let remote = connected.map_err(|error| {
-            Failure::new(Exit::NotDone, Message::FsckNotConnected { why: error.to_string() })
-        })?;
-        remotes.push(Rc::new(RefCell::new(remote)));
-    }
-    Ok(remotes)
+    let mut sending = false;
+    let mut on = |event: ssh::Event| match event {
+        ssh::Event::Sending { .. } if !sending => {
+            sending = true;
+            show.say(&Message::FsckSending { host: target.destination.clone() });
+        }
+        _ => show.progress.tick(),
+    };
+    ssh::connect(target, &asked.absolute(), &ways, here, &mut on)
 }
 
 /// A program that can be sent: this one or the one beside it, if it needs no libraries.
@@ -125,7 +133,7 @@ fn sendable() -> Option<PathBuf> {
 }
 
 /// Makes the checks of one host on each of them; whether the run can go on.
-fn by_themselves(
+pub(super) fn by_themselves(
     session: &Session,
     hosts: &[SharedHost],
     phases: &[Phase],

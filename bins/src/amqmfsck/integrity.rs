@@ -54,9 +54,10 @@ pub(super) fn test(
 }
 
 /// What came of it, or why it ended before that.
-type Found = Result<Vec<Finding>, Trouble>;
+pub(super) type Found = Result<Vec<Finding>, Trouble>;
 
-fn patience(asked: &Amqmfsck) -> Patience {
+/// How long things may take.
+pub(super) fn patience(asked: &Amqmfsck) -> Patience {
     let mut patience = Patience::default();
     if let Some(seconds) = asked.call_limit {
         patience.stuck = Duration::from_secs(seconds);
@@ -67,7 +68,8 @@ fn patience(asked: &Amqmfsck) -> Patience {
     patience
 }
 
-fn format(
+/// Formats the files.
+pub(super) fn format(
     asked: &Amqmfsck,
     session: &Session,
     hosts: &[String],

@@ -26,9 +26,13 @@ pub(super) enum Mode {
     Append,
     /// `-i`.
     Verify,
+    /// `--golive`.
+    Golive,
 }
 
-use Mode::{Agent, Append, Concurrent, Format, Known, OneHost, Remove, Verify, Waiting};
+use Mode::{
+    Agent, Append, Concurrent, Format, Golive, Known, OneHost, Remove, Verify, Waiting,
+};
 
 /// What is asked for, if it makes sense.
 pub(super) fn mode(asked: &Amqmfsck) -> Result<Mode, Failure> {
@@ -61,6 +65,7 @@ fn of_options(asked: &Amqmfsck) -> Result<(Mode, &'static str), Failure> {
         (asked.waiting, Waiting, "-w"),
         (asked.remove, Remove, "-x"),
         (asked.environment, OneHost, "--environment"),
+        (asked.golive, Golive, "--golive"),
     ];
     let mut given = all.into_iter().filter(|(given, ..)| *given).map(|(_, mode, name)| (mode, name));
     let first = given.next();
@@ -75,35 +80,39 @@ fn of_options(asked: &Amqmfsck) -> Result<(Mode, &'static str), Failure> {
 type Rule = (&'static str, bool, &'static [Mode], &'static str);
 
 /// The rules of options that do not go with every mode.
-fn options(asked: &Amqmfsck) -> [Rule; 14] {
+fn options(asked: &Amqmfsck) -> [Rule; 18] {
     const ONE_HOST: &str = "tests on one host";
+    const TESTS: &[Mode] = &[OneHost, Concurrent, Waiting, Format, Append, Verify, Golive];
+    const DISPLAYS: &[Mode] =
+        &[Known, OneHost, Concurrent, Waiting, Format, Append, Verify, Golive, Remove];
+    let only = |allowed: bool, modes: &'static [Mode]| if allowed { modes } else { &[] };
     let alone = !asked.environment;
     let with = !asked.with.is_empty();
-    let one_host: &[Mode] = if alone { &[OneHost] } else { &[] };
-    let checks: &[Mode] = if alone { &[OneHost, Concurrent, Waiting] } else { &[] };
-    let waits: &[Mode] =
-        if with { &[OneHost, Concurrent, Waiting] } else { &[Concurrent, Waiting, Append] };
-    let tests = &[OneHost, Concurrent, Waiting, Format, Append, Verify];
+    let one_host = only(alone, &[OneHost]);
+    let checks = only(alone, &[OneHost, Concurrent, Waiting]);
+    let hosts = only(alone && !asked.status, &[OneHost, Concurrent, Waiting, Golive]);
+    let waits = if with { hosts } else { &[Concurrent, Waiting, Append, Golive] };
+    let golive = only(!asked.status, &[Golive]);
     [
-        ("-p", asked.pages.is_some(), &[Format, Append, Verify], "-f, -a or -i"),
-        ("-v", asked.verbose, with_remove(), "a test"),
+        ("-p", asked.pages.is_some(), &[Format, Append, Verify, Golive], "-f, -a or -i"),
+        ("-v", asked.verbose, &DISPLAYS[1..], "a test"),
         ("--all", asked.all, one_host, ONE_HOST),
         ("--long", asked.long, one_host, ONE_HOST),
         ("--check", !asked.checks.is_empty(), checks, "-c, -w or a test on one host"),
         ("--wait", asked.wait.is_some(), waits, "-c, -w, -a or --with"),
         ("--duration", asked.duration.is_some(), &[Append], "-a"),
         ("--witness", asked.witness.is_some(), &[Append, Verify], "-a or -i"),
-        ("--report", asked.report.is_some(), tests, "a test"),
-        ("--call-limit", asked.call_limit.is_some(), with_remove(), "a test"),
-        ("--limit", asked.limit.is_some(), tests, "a test"),
-        ("--with", !asked.with.is_empty(), checks, "-c, -w or no other test"),
-        ("--ssh", asked.ssh.is_some(), if with { checks } else { &[] }, "--with"),
-        ("--json", asked.json, &[Known, OneHost, Concurrent, Waiting, Format, Append, Verify, Remove], "a test"),
+        ("--report", asked.report.is_some(), TESTS, "a test"),
+        ("--call-limit", asked.call_limit.is_some(), &DISPLAYS[1..], "a test"),
+        ("--limit", asked.limit.is_some(), TESTS, "a test"),
+        ("--with", with, hosts, "-c, -w, --golive or no other test"),
+        ("--ssh", asked.ssh.is_some(), only(with, &[OneHost, Concurrent, Waiting, Golive]), "--with"),
+        ("--record", asked.record.is_some(), &[Golive], "--golive"),
+        ("--step", asked.step.is_some(), golive, "--golive"),
+        ("--status", asked.status, &[Golive], "--golive"),
+        ("--yes", asked.yes, golive, "--golive"),
+        ("--json", asked.json, DISPLAYS, "a test"),
     ]
-}
-
-const fn with_remove() -> &'static [Mode] {
-    &[OneHost, Concurrent, Waiting, Format, Append, Verify, Remove]
 }
 
 /// A number of pages, rounded up.

@@ -106,6 +106,12 @@ impl<'a, 'b> Show<'a, 'b> {
         self.progress.aside(|| if json { self.ui.note(message) } else { self.ui.say(message) });
     }
 
+    /// A line of text for people on the way.
+    pub(super) fn line(&mut self, line: &str) {
+        let json = self.asked.json;
+        self.progress.aside(|| if json { self.ui.note(line) } else { self.ui.line(line) });
+    }
+
     /// A line for people that is said at the first time and then every so many seconds.
     pub(super) fn remind(&mut self, seconds: f64, every: f64, message: impl FnOnce() -> Message) {
         if self.reminded.is_none_or(|last| seconds >= last + every || seconds < last) {

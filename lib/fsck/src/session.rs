@@ -288,15 +288,21 @@ pub fn facts_of(path: &Path, known: HostFacts, limits: Limits) -> HostFacts {
 
 /// Whether ENTER was pressed, or there is nobody who could: the standard input has ended.
 pub fn enter_pressed() -> bool {
+    typed().is_some()
+}
+
+/// What was typed since the last time, with the ends of the lines; empty at the end of the standard
+/// input, and `None` if nothing was. It does not wait.
+pub fn typed() -> Option<String> {
     use std::io::Read;
     let input = std::io::stdin();
     let ready = miqm_sys::worker::wait_readable(&[input.as_fd()], std::time::Duration::ZERO);
     if ready.is_ok_and(|ready| ready.is_empty()) {
-        return false;
+        return None;
     }
-    // What was typed is not for whoever reads next.
-    drop(input.lock().read(&mut [0; 4096]));
-    true
+    let mut bytes = [0; 4096];
+    let read = input.lock().read(&mut bytes).unwrap_or(0);
+    Some(String::from_utf8_lossy(&bytes[..read]).into_owned())
 }
 
 impl Drop for Session {

@@ -263,5 +263,55 @@ macro_rules! fsck {
     explain "The option says something about a test that was not asked for."
     respond "Add the other option, or leave this one out." ;
 
+1870 Info GoliveStep { number: u64, of: u64, step: String, title: String }
+    "Step {number} of {of}, {step}: {title}."
+    explain "The procedure before go-live goes through the checks and then through the failures, one at a time."
+    respond "Wait, or do what is said next." ;
+
+1871 Info GoliveAnswers
+    "It is recognised when it shows; press ENTER if it was done and nothing shows it, type s to skip it, or q to stop for now."
+    explain "Nothing is believed because somebody said so: what counts is what the storage did, and what is found afterwards."
+    respond "Inject the failure." ;
+
+1872 Warning GoliveDirectorDies { host: String }
+    "This copy ends with host {host}; start the same command again when the host is back."
+    explain "The failure is one of the host on which the procedure is directed. The record tells how far it was."
+    respond "Inject the failure, and repeat the command afterwards." ;
+
+1873 Info GoliveReturn
+    "Bring back what has failed, and press ENTER when it is back."
+    explain "The procedure goes on with all hosts and the server as they were before."
+    respond "Restore it, then press ENTER." ;
+
+1874 Info GoliveVerifying
+    "Verifying all that was acknowledged."
+    explain "The files of the integrity test are read and compared with what is known outside of the storage."
+    respond "Wait." ;
+
+1875 Info GoliveEnded { step: String, state: String }
+    "Step {step} has ended: {state}."
+    explain "What came of it is in the record."
+    respond "No action is needed unless it failed." ;
+
+1876 Info GoliveStopped { file: String }
+    "The procedure was stopped and can be resumed; the record is '{file}'."
+    explain "What was done is kept. Steps on which nothing was decided are still to be done."
+    respond "Repeat the command to go on, or use --status to see what is left." ;
+
+1877 Error GoliveBadRecord { why: String }
+    "The record cannot be used: {why}."
+    explain "The record of the procedure is a file outside of the tested directory. It belongs to one directory."
+    respond "Name another file with --record, or correct the cause." ;
+
+1878 Error GoliveNoStep { step: String, steps: String }
+    "There is no step '{step}' for these hosts; there are: {steps}."
+    explain "Steps are named by what is done and, if it is done to a host, by the host after an at sign."
+    respond "Choose one of them; amqmfsck --golive --status lists them with what they mean." ;
+
+1879 Error GoliveNoRecord { file: String }
+    "There is no record '{file}'."
+    explain "The procedure was not begun with this record, so there is no status of it."
+    respond "Begin it with amqmfsck --golive, or name its record with --record." ;
+
     } };
 }
