@@ -2,6 +2,7 @@
 
 mod damage;
 mod fsck_defects;
+mod fsck_filesystems;
 mod full_disk;
 mod pauses;
 mod storage_faults;

@@ -10,7 +10,7 @@ use super::play::{
     ALL, Done, ONE, Play, R, SLOW, Stop, THREE, TWO, W, close, get, refused, take, unlock,
 };
 use crate::call::{Call, Reply, Value, Want};
-use crate::finding::{Evidence, Told};
+use crate::finding::{Evidence, Told, Verdict};
 use crate::stage::Place;
 
 const FREE: &str = "A lock that nobody holds was refused.";
@@ -195,6 +195,9 @@ pub(super) fn wait_signal(on: &mut Play<'_>) -> Done {
     ])
 }
 
+/// Mounts of replicated storage whose locks are asked of one server after the other.
+const GLUSTER: &str = "fuse.glusterfs";
+
 pub(super) fn ghost(on: &mut Play<'_>) -> Done {
     const GHOST: &str = "The request of a process that was interrupted got the lock all the same.";
     on.third(Place::First)?;
@@ -224,6 +227,12 @@ pub(super) fn ghost(on: &mut Play<'_>) -> Done {
         let note = if gone { "it was free when" } else { "it was not even free when" };
         let note = format!("{note} the process that had been interrupted was killed");
         told.evidence.push(Evidence::note(note).file(&on.file));
+        // Known there, whatever the options. No instance waits in a call, and nothing else that this
+        // storage promises is lost by it.
+        let known = on.stage.facts(Place::Second).is_ok_and(|facts| facts.fs_type == GLUSTER);
+        if known && gone {
+            told.verdict = Verdict::Warning;
+        }
         return Err(Stop::Told(told));
     }
     result?;
