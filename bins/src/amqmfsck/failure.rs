@@ -59,7 +59,9 @@ pub(super) fn of_removal(problem: &Problem) -> Option<(String, String)> {
         | Problem::LockLost { file, .. }
         | Problem::Full { file }
         | Problem::Refused { file, .. } => file.clone(),
-        Problem::OtherSize { .. } | Problem::Inconsistent => integrity::DATA.to_owned(),
+        Problem::OtherSize { .. } | Problem::Gone { .. } | Problem::Inconsistent => {
+            integrity::DATA.to_owned()
+        }
     };
     Some((file, problem.to_string()))
 }

@@ -142,6 +142,8 @@ fn appended_with_a_witness() {
     assert_eq!(failed(&verify(&stage, Some(appended.sequence + 1))), ["int.witness"]);
     let removed = drive::remove(&stage, Patience::default(), &mut |_| {}).unwrap().unwrap();
     assert!(removed.len() >= 2, "{removed:?}");
+    assert_eq!(failed(&verify(&stage, Some(1))), ["int.witness"]);
+    assert!(failed(&verify(&stage, None)).is_empty());
 }
 
 /// The second of two takes over when the first is killed, and each is the other's witness.

@@ -319,6 +319,7 @@ pub fn verify(
     on: On<'_>,
 ) -> Result<Result<Survey, Problem>, Trouble> {
     let mut runner = Runner::new(stage, place, patience)?;
+    let told = known.as_ref().map_or(0, |known| known.sequence);
     let mut step = Step::Begin(Job::Verify { known });
     let until = BootInstant::now().saturating_add(patience.lock);
     loop {
@@ -327,6 +328,11 @@ pub fn verify(
             Progress::Checked(survey) => {
                 on(Event::Checked(&survey));
                 return Ok(Ok(*survey));
+            }
+            Progress::Problem {
+                problem: Problem::NotFormatted | Problem::Damaged { .. }, ..
+            } if told > 0 => {
+                return Ok(Err(Problem::Gone { sequence: told }));
             }
             Progress::Problem { problem, .. } => return Ok(Err(problem)),
             _ => {}

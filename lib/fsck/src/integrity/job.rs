@@ -214,6 +214,14 @@ pub enum Problem {
         /// The error number.
         errno: i32,
     },
+    /// A witness knows of sequences, and there are no files, or none that can be read.
+    #[error(
+        "a witness knows that pages up to {sequence} were acknowledged, and their files are gone"
+    )]
+    Gone {
+        /// The last one that it knows.
+        sequence: u64,
+    },
     /// What is there is not consistent, so nothing may be appended. The survey was told before.
     #[error("the files are not consistent")]
     Inconsistent,

@@ -67,15 +67,22 @@ pub(crate) fn of_survey(survey: &Survey) -> Vec<(&'static str, Told)> {
     let whole = format!("All {pages} pages are whole and in their places.");
     add("int.page", Told::pass(whole), "Pages that were made durable are torn or damaged.");
     for method in Method::ALL {
-        let fail = format!(
-            "{} of {} pages that {} made durable are lost, or writes of the log or a checkpoint.",
-            survey.lost[method.at()],
-            survey.held[method.at()],
-            method.words()
-        );
+        let (lost, held_pages) = (survey.lost[method.at()], survey.held[method.at()]);
+        let fail = if lost == 0 {
+            format!("What {} had made durable is lost.", method.words())
+        } else {
+            format!(
+                "{lost} of {held_pages} pages that {} had made durable are lost.",
+                method.words()
+            )
+        };
         add(method.check(), held(survey, method), &fail);
     }
-    add("int.order", Told::pass("Nothing is ahead of what came before it."), "Data are ahead.");
+    add(
+        "int.order",
+        Told::pass("Nothing is ahead of what came before it."),
+        "Something is there without what was made durable before it.",
+    );
     let all = match survey.acknowledged {
         0 => Told::pass("Nothing has been acknowledged yet."),
         last => {
@@ -84,6 +91,9 @@ pub(crate) fn of_survey(survey: &Survey) -> Vec<(&'static str, Told)> {
     };
     add("int.acknowledged", all, "Acknowledged sequences are lost.");
     let witness = match survey.witnessed {
+        0 if survey.other_witness => {
+            Told::not_tested("The witness knows nothing of these files, only of others.")
+        }
         0 => Told::not_tested("No witness outside the storage was asked."),
         last => Told::pass(format!("A witness knows of {last}, the storage of {}.", survey.last)),
     };
@@ -145,8 +155,11 @@ pub(crate) fn of_problem(problem: &Problem) -> Option<(&'static str, Told)> {
             ("int.format", told.with(evidence))
         }
         Problem::NotFormatted => {
-            ("int.format", Told::not_tested(sentence(problem, ": format them with -f first")))
+            let more = "; if they were formatted before a failure, the storage has lost them, else \
+                        format them with -f first";
+            ("int.format", Told::not_tested(sentence(problem, more)))
         }
+        Problem::Gone { .. } => ("int.witness", Told::fail(sentence(problem, ""))),
         Problem::OtherSize { .. } => {
             ("int.format", Told::not_tested(sentence(problem, ": remove them with -x first")))
         }

@@ -47,6 +47,7 @@ impl Verifying {
         let (run, layout) = (header.run, header.layout);
         let mut survey = Survey { run: run_text(&run), pages: layout.pages(), ..Survey::default() };
         survey.witnessed = witnessed(known, &survey.run);
+        survey.other_witness = known.is_some_and(|known| known.run != survey.run);
         if !header.whole {
             let note =
                 "the header was synced, and some of its sectors are not as they were written";

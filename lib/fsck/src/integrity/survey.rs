@@ -32,6 +32,8 @@ pub struct Survey {
     pub acknowledged: u64,
     /// The last sequence that a witness outside the storage knows; 0 if there is none.
     pub witnessed: u64,
+    /// Whether a witness was asked that knows only another formatting of the files.
+    pub other_witness: bool,
     /// The number of epochs.
     pub epochs: u32,
     /// The last of them.
