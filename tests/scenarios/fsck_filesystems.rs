@@ -9,8 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::support::machine::Machine;
-use crate::support::say;
+use crate::support::{Machine, say, workspace};
 
 /// A file system in a file, mounted as long as this lives.
 struct Mounted {
@@ -180,7 +179,7 @@ impl Replicated {
     }
 
     fn make(&self, verb: &[&str]) -> Result<(), String> {
-        let script = crate::support::workspace().join("tests/gluster/gluster-lab.sh");
+        let script = workspace().join("tests/gluster/gluster-lab.sh");
         let mut command = Command::new(script);
         command.args(verb).envs(self.settings.iter().map(|(name, value)| (name, value)));
         let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
