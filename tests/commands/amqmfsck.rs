@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{self, Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use nix::unistd::Pid;
 use crate::support::{Machine, say};
 
 /// The names in a directory.
-fn names(path: &std::path::Path) -> Vec<String> {
+fn names(path: &Path) -> Vec<String> {
     let entries = fs::read_dir(path).expect("a directory");
     entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into()).collect()
 }
@@ -446,6 +447,45 @@ fn the_procedure_before_go_live_is_recorded_step_by_step() {
     assert!(said.stdout.contains("can be resumed"), "{}", said.stdout);
     drop(machine.run("amqmfsck -x [SHARED]").success());
     assert_eq!(names(&machine.shared()), Vec::<String>::new());
+}
+
+/// Goal: the static program needs nothing but itself. Method: it is the only file in a root of its own,
+/// without `/proc`.
+#[test]
+fn the_static_program_runs_in_an_empty_root() {
+    let debug = Path::new(env!("CARGO_BIN_EXE_miqm-fsck")).parent().expect("a folder of programs");
+    let target = debug.with_file_name(format!("{}-unknown-linux-musl", std::env::consts::ARCH));
+    let built = ["dist", "release", "debug"].map(|profile| target.join(profile).join("miqm-fsck"));
+    let Some(program) = built.iter().find(|program| program.is_file()) else {
+        return say("miqm-fsck: not tested, because it was not built: cargo xtask fsck");
+    };
+    if !nix::unistd::geteuid().is_root() {
+        return say("miqm-fsck: not tested in a root of its own, because that needs root");
+    }
+    let machine = Machine::new();
+    let root = machine.shared();
+    fs::copy(program, root.join("miqm-fsck")).expect("a copy");
+    fs::create_dir(root.join("data")).expect("a directory");
+    let run = |args: &[&str]| {
+        let mut command = process::Command::new("chroot");
+        command.arg(&root).arg("/miqm-fsck").args(args).env_clear();
+        let output = command.output().expect("chroot can be run");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    for args in [&["--all", "/data"][..], &["-f", "-p", "16", "/data"], &["-i", "/data"]] {
+        let (code, stdout, stderr) = run(args);
+        assert_eq!(code, Some(0), "{args:?}: {stdout}{stderr}");
+    }
+    let (code, stdout, stderr) = run(&["--json", "/data"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let report: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!(report["outcome"], "passed");
+    assert_eq!(run(&["-x", "/data"]).0, Some(0));
+    assert_eq!(names(&root.join("data")), Vec::<String>::new());
+    let mut left = names(&root);
+    left.sort();
+    assert_eq!(left, ["data", "miqm-fsck"]);
 }
 
 #[test]

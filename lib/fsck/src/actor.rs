@@ -23,6 +23,8 @@ pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
 const NOT_OPEN: i32 = 9;
 /// `EINVAL`.
 const INVALID: i32 = 22;
+/// `EOVERFLOW`: there are more names than an answer holds.
+const TOO_MANY: i32 = 75;
 /// `EIO`: what failed has no error number of its own.
 const UNKNOWN: i32 = 5;
 
@@ -248,7 +250,12 @@ impl Body {
             Call::MakeDir { name, mode } => done(dir.make_dir(name, *mode)),
             Call::RemoveDir { name } => done(dir.remove_dir(name)),
             Call::Stat { name } => dir.attributes(name).map(Value::Attributes),
-            Call::List { name } => dir.list(name).map(Value::Names),
+            Call::List { name } => {
+                let names = dir.list(name)?;
+                // What does not fit into an answer is no directory of a test.
+                let bytes: usize = names.iter().map(|name| name.len() + 8).sum();
+                if bytes > MESSAGE_BYTES_MAX / 4 { Err(TOO_MANY) } else { Ok(Value::Names(names)) }
+            }
             Call::StatFs => probe::file_system(dir.fd()).map(Value::FileSystem),
             _ => Err(INVALID),
         }

@@ -5,6 +5,7 @@ mod build;
 mod check;
 mod completions;
 mod demo;
+mod fsck;
 mod interrupt;
 mod man;
 mod site;
@@ -20,6 +21,7 @@ const TASKS: &[Task] = &[
     ("check", "do what continuous integration does", check::run),
     ("completions", "write target/completions: bash, zsh, fish", completions::run),
     ("demo", "play the tutorial: two \"hosts\" on this machine", demo::run),
+    ("fsck", "build miqm-fsck, the storage checker that needs no libraries", fsck::run),
     ("man", "write target/man from man/*.in and the tables of the commands", man::run),
     ("soak", "run an instance with a load, for tests of what survives", soak::run),
 ];

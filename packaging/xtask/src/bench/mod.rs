@@ -27,7 +27,7 @@ use figures::{Bar, Figure, table};
 type Benchmark = (&'static str, &'static str, fn(&Bench) -> anyhow::Result<Vec<Figure>>);
 
 const BENCHMARKS: &[Benchmark] = &[
-    ("fsck", "formatting for the integrity test", fsck::run),
+    ("fsck", "the storage checker: checks, formatting for the integrity test", fsck::run),
     ("instances", "takeover, switchover, start; memory of a standby", instances::run),
     ("log", "group commit and replay", log::run),
     ("status", "dspmq -x over 1,000 queue managers", status::run),
