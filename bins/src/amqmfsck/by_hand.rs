@@ -178,7 +178,7 @@ fn serve(
     mut part: ByHand,
 ) -> Result<Exit, Failure> {
     let silence = Limits::default().silence;
-    let host = met.host.clone();
+    let (host, folder) = (met.host.clone(), met.folder.clone());
     show.say(&Message::FsckServes { host: host.clone() });
     let (wire, carrier) = met.serve().map_err(|error| lost(error.host, error.why))?;
     let ended = {
@@ -203,6 +203,10 @@ fn serve(
         agent::serve(wire, &mut local, silence, on, &|| session.asked())
     };
     drop(carrier);
+    if ended.why.is_some() {
+        // The copy that directed is dead, so nobody else removes what it made.
+        two_hosts::remove_folder(&show.asked.absolute(), &folder, FAREWELL).ok();
+    }
     let why = ended.why.unwrap_or_else(|| "it ended without a verdict".into());
     let Some(report) = ended.report else { return Err(lost(host, why)) };
     let mut report = *report;

@@ -234,6 +234,8 @@ impl Agent<'_> {
                 self.host.kick(actor, kick).map_err(|lost| self.failed(lost))
             }
             Message::Dismiss { actor } => {
+                // That it died before it was dismissed must be known.
+                self.pass_answers_on()?;
                 self.actors.remove(&actor);
                 self.host.dismiss(actor);
                 Ok(())

@@ -59,6 +59,8 @@ pub struct Hold {
     state: State,
     /// Whether somebody else held the lock when it was first asked for.
     late: bool,
+    /// Whether the storage refuses such locks, so that nobody can hold one.
+    refused: bool,
 }
 
 impl std::fmt::Debug for Hold {
@@ -102,7 +104,7 @@ impl Hold {
         let mut host = LocalHost::new(path, HostFacts::default());
         host.start(ACTOR)?;
         host.send(ACTOR, &make())?;
-        Ok(Self { host, state: State::Making, late: false })
+        Ok(Self { host, state: State::Making, late: false, refused: false })
     }
 
     /// Whether this copy holds the lock.
@@ -159,7 +161,10 @@ impl Hold {
                 self.wait().or(first.then_some(Event::Waiting))
             }
             Err(MISSING) => self.ask(&make(), State::Making),
-            Err(errno) => Some(self.over(miqm_sys::probe::errno_text(errno))),
+            Err(errno) => {
+                self.refused = true;
+                Some(self.over(miqm_sys::probe::errno_text(errno)))
+            }
         }
     }
 
@@ -199,9 +204,9 @@ impl Hold {
         self.host.dismiss(ACTOR);
     }
 
-    /// The same, and removes the file if this copy holds the lock, so that nobody else uses it.
+    /// The same, and removes the file if this copy holds the lock, or nobody can: nobody else uses it then.
     pub fn clean_up(&mut self) {
-        if self.state == State::Held {
+        if self.state == State::Held || self.refused {
             let removed = self.host.send(ACTOR, &Call::Unlink { name: FILE.into() });
             if removed.is_ok() {
                 self.host.receive(ACTOR, LET_GO).ok();

@@ -95,6 +95,16 @@ pub trait Host {
     /// If the host is lost.
     fn kick(&mut self, actor: ActorId, kick: Kick) -> Result<(), Lost>;
 
+    /// Makes sure that the host is still there: whether no actor on it has ended since the last question
+    /// but those that were killed or told to end. For this host it is known without a question.
+    ///
+    /// # Errors
+    ///
+    /// If the host is lost.
+    fn confirm(&mut self) -> Result<bool, Lost> {
+        Ok(true)
+    }
+
     /// Shows a line to the people in front of the host, if that is not this one.
     ///
     /// # Errors

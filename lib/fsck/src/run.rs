@@ -122,20 +122,24 @@ pub fn these(
     true
 }
 
-/// Makes a check. A failure is none of the storage if an actor died meanwhile that nobody killed.
+/// Makes a check. What it found means nothing if meanwhile a host was lost, or an actor died that nobody
+/// killed: what such a one held is free then, which neither a pass nor a failure must rest on.
 fn made(check: &Check, stage: &Stage) -> Result<Told, Trouble> {
     stage.take_died();
     let result = (check.run)(stage);
-    let failed = match &result {
-        Ok(told) => told.verdict == Verdict::Fail,
-        Err(Trouble::Refused(_)) => true,
-        Err(_) => false,
-    };
-    if stage.take_died() && failed {
-        let note = "somebody, or a lack of memory, ended a process of the test";
-        return Err(Trouble::Died(Box::new(Evidence::note(note))));
+    if matches!(result, Err(Trouble::Lost(_) | Trouble::Asked)) {
+        return result;
     }
-    result
+    let mut sound = true;
+    for place in [Place::First, Place::Second] {
+        sound &= stage.host(place).borrow_mut().confirm()?;
+    }
+    sound &= !stage.take_died();
+    if sound || matches!(result, Err(Trouble::Died(_))) {
+        return result;
+    }
+    let note = "somebody, or a lack of memory, ended a process of the test";
+    Err(Trouble::Died(Box::new(Evidence::note(note))))
 }
 
 /// The names of the hosts of a stage, in the order of the places.

@@ -1,6 +1,6 @@
 //! A host behind a link.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use miqm_sys::clock::BootInstant;
@@ -10,6 +10,9 @@ use super::{ActorId, Host, Kick, Lost, Received};
 use crate::call::Call;
 use crate::report::{HostFacts, Report};
 use crate::wire::{Heard, Hello, Link, Manual, Message, PROTOCOL};
+
+/// How long is listened at a time.
+const TICK: Duration = Duration::from_secs(1);
 
 /// A host whose actors are looked after by another copy of the checker.
 #[derive(Debug)]
@@ -21,6 +24,9 @@ pub struct RemoteHost {
     /// The number of the last question whether all that was said has arrived, and of the last answer.
     asked: u64,
     answered: u64,
+    /// The actors that were killed or told to end, and whether others have ended.
+    killed: BTreeSet<ActorId>,
+    died: bool,
     /// Why the host is lost.
     lost: Option<String>,
     /// What the other copy said about the lock that is released by hand.
@@ -64,6 +70,8 @@ impl RemoteHost {
             actors: BTreeMap::new(),
             asked: 0,
             answered: 0,
+            killed: BTreeSet::new(),
+            died: false,
             lost: None,
             manual: Vec::new(),
             carrier: None,
@@ -158,7 +166,10 @@ impl RemoteHost {
         };
         match message {
             Message::Reply { actor, reply } => self.put(actor, Received::Reply(reply)),
-            Message::Ended { actor } => self.put(actor, Received::Ended),
+            Message::Ended { actor } => {
+                self.died |= !self.killed.contains(&actor);
+                self.put(actor, Received::Ended);
+            }
             Message::Pong(number) => self.answered = self.answered.max(number),
             Message::Manual(what) => self.manual.push(what),
             Message::Failed { why } => return Err(self.lose(why)),
@@ -217,6 +228,9 @@ impl Host for RemoteHost {
         if let Some(seat) = self.actors.get_mut(&actor) {
             seat.question = None;
         }
+        if matches!(call, Call::Exit) {
+            self.killed.insert(actor);
+        }
         self.say(&Message::Call { actor, call: call.clone() })
     }
 
@@ -261,7 +275,21 @@ impl Host for RemoteHost {
     }
 
     fn kick(&mut self, actor: ActorId, kick: Kick) -> Result<(), Lost> {
+        if kick == Kick::Kill {
+            self.killed.insert(actor);
+        }
         self.say(&Message::Kick { actor, kick })
+    }
+
+    fn confirm(&mut self) -> Result<bool, Lost> {
+        self.asked += 1;
+        let number = self.asked;
+        self.say(&Message::Ping(number))?;
+        // It ends because a host that says nothing for long is lost.
+        while self.answered < number {
+            self.listen(TICK)?;
+        }
+        Ok(!std::mem::take(&mut self.died))
     }
 
     fn note(&mut self, line: &str) -> Result<(), Lost> {
