@@ -468,7 +468,8 @@ fn the_static_program_runs_in_an_empty_root() {
     fs::create_dir(root.join("data")).expect("a directory");
     let run = |args: &[&str]| {
         let mut command = process::Command::new("chroot");
-        command.arg(&root).arg("/miqm-fsck").args(args).env_clear();
+        command.arg(&root).arg("/miqm-fsck").args(args);
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         let output = command.output().expect("chroot can be run");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.code(), text(&output.stdout), text(&output.stderr))
