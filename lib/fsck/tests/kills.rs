@@ -255,16 +255,17 @@ fn round(numbers: &mut Numbers, kill: Option<Duration>) -> Round {
     let one = Copy::start(&dir, "one", temp.path().join("one.json"));
     std::thread::sleep(Duration::from_millis(numbers.next(200)));
     let mut copies = [one, Copy::start(&dir, "other", temp.path().join("other.json"))];
-    let mut since = began;
+    let (mut since, mut killed) = (began, None);
     if let Some(kill) = kill {
         std::thread::sleep(kill.saturating_sub(began.elapsed()));
-        let copy = &copies[numbers.index(2)];
-        let processes = copy.processes();
+        let number = numbers.index(2);
+        let processes = copies[number].processes();
         // The copy itself as often as all of its workers together.
         let at = if numbers.next(2) == 0 { 0 } else { numbers.index(processes.len().max(1)) };
         if let Some(pid) = processes.get(at) {
             println!("  {:?}: killing process {at} of {}", began.elapsed(), processes.len());
             miqm_sys::proc::kill(*pid, miqm_sys::proc::Signal::SIGKILL).unwrap();
+            killed = (at == 0).then_some(number);
         }
         since = Instant::now();
     }
@@ -279,7 +280,9 @@ fn round(numbers: &mut Numbers, kill: Option<Duration>) -> Round {
         names.map(|name| name.unwrap().file_name()).filter(|name| name != hold::FILE).count()
     };
     let until = Instant::now() + 4 * SILENCE;
-    while left() > 0 || copies.iter().any(|copy| !copy.processes().is_empty()) {
+    // A copy that has told the other one the end, and is killed while it tidies up, has no survivor.
+    let alone = killed.is_some_and(|number| copies[1 - number].code == Some(0));
+    while (!alone && left() > 0) || copies.iter().any(|copy| !copy.processes().is_empty()) {
         let names: Vec<_> =
             std::fs::read_dir(&dir).unwrap().map(|name| name.unwrap().path()).collect();
         assert!(Instant::now() < until, "there remain {names:?}");
@@ -316,8 +319,13 @@ fn main() -> ExitCode {
     println!("MIQM_TEST_SEED={seed} MIQM_TEST_KILLS={kills}");
     let mut numbers = Numbers(seed);
     let began = Instant::now();
-    let whole = round(&mut numbers, None);
-    assert_eq!(whole.codes, [Some(0); 2], "{:?}", whole.reports);
+    // The shorter of some undisturbed runs, so that most kills come before the end.
+    let undisturbed = (0..3).map(|_| {
+        let whole = round(&mut numbers, None);
+        assert_eq!(whole.codes, [Some(0); 2], "{:?}", whole.reports);
+        whole
+    });
+    let whole = undisturbed.min_by_key(|round| round.took).unwrap();
     let report = whole.reports[0].as_ref().unwrap();
     let checks = report.findings.iter().filter(|found| found.check != "lock.by-hand").count();
     let lock_by_hand = by_hand(report);
@@ -340,7 +348,8 @@ fn main() -> ExitCode {
                     |report: &Report| is_whole(report, checks) && by_hand(report) == lock_by_hand;
                 assert!(report.as_ref().is_some_and(whole), "{report:?}");
             }
-            if *code == Some(1) {
+            // The command says so with the other number.
+            if matches!(*code, Some(1 | 98)) {
                 fails += 1;
                 println!("  {report:?}");
             }
