@@ -96,6 +96,9 @@ pub(crate) struct Shared {
     pub(crate) died: std::cell::Cell<bool>,
     /// Whether the run was asked to end.
     asked: Box<dyn Fn() -> bool>,
+    /// Whether a call that makes data durable failed, or did not come back: so that checks of other
+    /// things do without.
+    pub(crate) no_sync: std::cell::Cell<bool>,
 }
 
 impl Shared {
@@ -151,6 +154,7 @@ impl Stage {
             made: RefCell::default(),
             died: false.into(),
             asked: Box::new(asked),
+            no_sync: false.into(),
         };
         let second = host.clone();
         let folder = folder.to_owned();

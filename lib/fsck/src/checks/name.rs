@@ -117,7 +117,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "name.list",
         title: "a directory lists every name once, and no removed one",
-        how: "Some 300 files are made, listed, every second one removed, and listed again.",
+        how: "Some 300 files (60 where that is slow) are made, listed, every second one removed, and listed again.",
         why: "What belongs to a queue manager is found by listing its directories when it starts.",
         change: "Use a file system whose listings are complete.",
         needs: &["name.unlink", "name.mkdir-rmdir"],
@@ -178,7 +178,7 @@ pub(super) const SHARED: &[Check] = &[Check {
     how: "One process renames new files over a name again and again; another one opens and reads it all the time.",
     why: "An instance that starts in that moment would find no control file, or half of one.",
     change: "Use a file system whose rename is atomic.",
-    needs: &["name.rename-open", "see.rename"],
+    needs: &["name.rename-open", "see.rename", "see.replace"],
     runs: BOTH,
     required: true,
     run: moved::atomic,

@@ -50,6 +50,11 @@ impl Actor {
         self.shared.limits.call
     }
 
+    /// Whether calls that make data durable are known to fail, or not to come back.
+    pub(crate) fn no_sync(&self) -> &std::cell::Cell<bool> {
+        &self.shared.no_sync
+    }
+
     /// Begins a call. It must be finished before the next.
     ///
     /// # Errors

@@ -16,10 +16,10 @@ use crate::stage::{Actor, Stage, Trouble};
 const PAGE: u64 = 4096;
 /// Pages at the beginning; one more after each turn.
 const PAGES: u64 = 4;
-const TURNS: u32 = 16;
+const TURNS: u32 = 10;
 /// What is appended at once, of no alignment.
 const RECORD: u32 = 1000;
-const ROUNDS: u32 = 40;
+const ROUNDS: u32 = 25;
 /// The lock as instances take it.
 const FAMILY: Family = Family::Ofd;
 

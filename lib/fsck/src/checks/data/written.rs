@@ -47,7 +47,6 @@ pub(super) fn readback(stage: &Stage) -> Result<Told, Trouble> {
     let files = [stage.name("readback"), stage.name("readback-too")];
     let (mut one, mut two) = stage.pair()?;
     must_all(&mut one, vec![open(0, &files[0], How::NEW), open(1, &files[1], How::NEW)])?;
-    // The single bytes are few, and still hundreds of calls.
     let parts = || PARTS.iter().map(|(file, part)| (*file, shorter(*part)));
     must_all(&mut one, parts().map(|(file, part)| write((slot(file), part))).collect())?;
     for (file, name) in files.iter().enumerate() {
@@ -86,9 +85,9 @@ fn slot(file: usize) -> u8 {
     u8::try_from(file).unwrap_or_default()
 }
 
-/// Single bytes only a few hundred times.
+/// Single bytes only a few times.
 fn shorter((tag, at, bytes, chunk): Part) -> Part {
-    if chunk == 1 { (tag, at + bytes - 200, 200, 1) } else { (tag, at, bytes, chunk) }
+    if chunk == 1 { (tag, at + bytes - 64, 64, 1) } else { (tag, at, bytes, chunk) }
 }
 
 /// What reading past the cache showed.

@@ -6,8 +6,8 @@ use miqm_sys::lock::Range;
 use miqm_sys::probe::{Family, How, Kind};
 
 use super::super::tools::{
-    PAGE, all, append_all, attributes, differs, fail, make_file, must_all, on, open, pour, stamps,
-    until,
+    PAGE, all, append_all, attributes, differs, fail, flush, make_file, must_all, on, open, pour,
+    stamps, until,
 };
 use super::Awaited;
 use crate::call::{Burst, Bytes, Call, Value, Want};
@@ -28,7 +28,8 @@ fn shared(
     name: &str,
 ) -> Result<Option<Told>, Trouble> {
     make_file(one, 0, name, 1, BYTES)?;
-    must_all(one, vec![Call::Fsync { fd: 0 }, Call::Close { fd: 0 }])?;
+    flush(one, 0)?;
+    one.close(0)?;
     let never = "The other host never saw a file that was made before.";
     let calls = vec![open(1, name, How::RW), stamps(1, 1, 0, BYTES)];
     let told = Awaited::new("", never).wait((stage, two), name, calls, Want::Same(BYTES))?;
@@ -40,8 +41,9 @@ fn shared(
 fn change(actor: &mut Actor, name: &str, how: How, calls: Vec<Call>) -> Result<(), Trouble> {
     let mut all = vec![open(0, name, how)];
     all.extend(calls);
-    all.extend([Call::Fsync { fd: 0 }, Call::Close { fd: 0 }]);
-    must_all(actor, all).map(drop)
+    must_all(actor, all)?;
+    flush(actor, 0)?;
+    actor.close(0)
 }
 
 pub(super) fn write(stage: &Stage) -> Result<Told, Trouble> {
@@ -73,9 +75,8 @@ pub(super) fn size(stage: &Stage) -> Result<Told, Trouble> {
     let mut new = Awaited::new("length", "The other host never sees the new length of a file.");
     let mut end = BYTES;
     for bytes in [1, 4096, 100_000] {
-        let calls =
-            vec![open(0, &name, How::RW), pour(0, 1, end, bytes), Call::Fdatasync { fd: 0 }];
-        must_all(&mut one, calls)?;
+        must_all(&mut one, vec![open(0, &name, How::RW), pour(0, 1, end, bytes)])?;
+        flush(&mut one, 0)?;
         end += bytes;
         let calls = vec![open(1, &name, How::RO), Call::StatFd { fd: 1 }];
         if let Some(told) = new.wait((stage, &mut two), &name, calls, Want::Length(end))? {
@@ -98,7 +99,8 @@ pub(super) fn append(stage: &Stage) -> Result<Told, Trouble> {
     for len in [10, 4096, 5000] {
         must_all(&mut one, vec![open(0, &name, How { append: true, ..How::RW })])?;
         append_all(&mut one, 0, 1, end, len)?;
-        must_all(&mut one, vec![Call::Fsync { fd: 0 }, Call::Close { fd: 0 }])?;
+        flush(&mut one, 0)?;
+        one.close(0)?;
         end += u64::from(len);
         let calls = vec![open(1, &name, How::RO), stamps(1, 1, 0, end)];
         if let Some(told) = new.wait((stage, &mut two), &name, calls, Want::Same(end))? {

@@ -6,8 +6,8 @@ use miqm_sys::probe::How;
 
 use super::super::tools::errno::{ENOENT, NOT_THERE};
 use super::super::tools::{
-    PAGE, all, attributes, clear, fail, list, make_file, must_all, names, on, open, rename, stamps,
-    stat, unlink,
+    PAGE, all, attributes, clear, fail, flush, list, make_file, must_all, names, on, open, rename,
+    stamps, stat, unlink,
 };
 use super::Awaited;
 use crate::call::{Burst, Call, Want};
@@ -29,7 +29,8 @@ fn shared(
     tag: u32,
 ) -> Result<Option<Told>, Trouble> {
     make_file(one, 0, name, tag, BYTES)?;
-    must_all(one, vec![Call::Fsync { fd: 0 }, Call::Close { fd: 0 }])?;
+    flush(one, 0)?;
+    one.close(0)?;
     let never = "The other host never saw a file that was made before.";
     let calls = vec![open(1, name, How::RO)];
     let told = Awaited::new("", never).wait((stage, two), name, calls, Want::Done)?;
@@ -44,7 +45,8 @@ pub(super) fn create(stage: &Stage) -> Result<Told, Trouble> {
     for _ in 0..ROUNDS {
         let name = stage.name("see-create");
         make_file(&mut one, 0, &name, 1, BYTES)?;
-        must_all(&mut one, vec![Call::Fsync { fd: 0 }, Call::Close { fd: 0 }])?;
+        flush(&mut one, 0)?;
+        one.close(0)?;
         let calls = vec![open(1, &name, How::RO)];
         if let Some(told) = new.wait((stage, &mut two), &name, calls, Want::Done)? {
             return Ok(told);
@@ -59,7 +61,8 @@ pub(super) fn cached_negative(stage: &Stage) -> Result<Told, Trouble> {
     let limit = patience(stage);
     all(&mut two, vec![stat(&name), open(1, &name, How::RO), list(stage.folder())])?;
     make_file(&mut one, 0, &name, 1, BYTES)?;
-    must_all(&mut one, vec![Call::Fsync { fd: 0 }, Call::Close { fd: 0 }])?;
+    flush(&mut one, 0)?;
+    one.close(0)?;
     let never = "The other host never sees a file that it looked for before it was made.";
     let mut new = Awaited::new("new file that was looked for", never);
     let calls = vec![open(1, &name, How::RO)];
@@ -166,8 +169,8 @@ pub(super) fn replaced(stage: &Stage) -> Result<Told, Trouble> {
     for tag in 2..2 + ROUNDS {
         let fresh = stage.name("see-fresh");
         make_file(&mut one, 0, &fresh, tag, BYTES)?;
-        let calls = vec![Call::Fsync { fd: 0 }, Call::Close { fd: 0 }, rename(&fresh, &name)];
-        must_all(&mut one, calls)?;
+        flush(&mut one, 0)?;
+        must_all(&mut one, vec![Call::Close { fd: 0 }, rename(&fresh, &name)])?;
         let want = Want::Same(BYTES);
         if let Some(told) = new.wait((stage, &mut two), &name, read(&name, tag), want)? {
             return Ok(told);
@@ -182,7 +185,8 @@ pub(super) fn directory(stage: &Stage) -> Result<Told, Trouble> {
     let name = format!("{dir}/file");
     one.must(Call::MakeDir { name: dir.clone(), mode: 0o770 })?;
     make_file(&mut one, 0, &name, 1, BYTES)?;
-    must_all(&mut one, vec![Call::Fsync { fd: 0 }, Call::Close { fd: 0 }])?;
+    flush(&mut one, 0)?;
+    one.close(0)?;
     let mut new = Awaited::new("directory", "The other host never sees a new directory.");
     let calls = vec![open(1, &name, How::RO)];
     if let Some(told) = new.wait((stage, &mut two), &name, calls, Want::Done)? {

@@ -17,7 +17,11 @@ const BYTES: u64 = 4 * PAGE as u64;
 /// after an error the next one may succeed although the data are lost.
 fn sync(actor: &mut Actor, name: &str, call: Call, meaning: &str) -> Result<Option<Told>, Trouble> {
     let text = call.to_string();
-    let Err(errno) = actor.call(call)?.result else { return Ok(None) };
+    let is_sync = matches!(call, Call::Fsync { .. } | Call::Fdatasync { .. });
+    let reply = actor.call(call);
+    let failed = reply.as_ref().map_or(true, |reply| reply.result.is_err());
+    actor.no_sync().set(actor.no_sync().get() || (is_sync && failed));
+    let Err(errno) = reply?.result else { return Ok(None) };
     let kind = if NOT_THERE.contains(&errno) { meaning } else { "It failed" };
     let evidence = Evidence { call: text, ..on(actor, name, "") }.errno(errno);
     Ok(Some(fail(format!("{kind}: {}.", errno_name(errno)), evidence)))
