@@ -54,7 +54,8 @@ pub(crate) struct Body {
 
 /// Serves calls on the directory at `path` until the other end closes; the code to end with.
 pub fn serve(path: &Path, mut stream: impl std::io::Read + std::io::Write) -> u8 {
-    // Both affect only how exact an answer is, so their failure ends nothing.
+    // None of them affects what is answered, so their failure ends nothing.
+    drop(miqm_sys::worker::let_go_of_terminal());
     let _ = probe::let_usr1_interrupt();
     // A key at the terminal tells all processes at once; it is the conductor that ends the others.
     drop(miqm_sys::signal::ignore_endings());

@@ -14,7 +14,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, fork, getpid, getppid};
+use nix::unistd::{
+    ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, fork, getpid, getppid, pipe,
+};
 
 use crate::error::{At, IoError, Op};
 use crate::port::Port;
@@ -114,6 +116,25 @@ impl Worker {
         self.has_ended();
         self.code
     }
+}
+
+/// Lets go of the standard input, output and error that this worker has from its maker: whoever reads
+/// what the maker writes would otherwise wait for a worker that hangs in the kernel. What is written
+/// to them from now on is lost, and nothing can be read.
+///
+/// # Errors
+///
+/// If the kernel refuses.
+pub fn let_go_of_terminal() -> Result<(), IoError> {
+    let name = Path::new(NAME);
+    // Not the null device, which need not be there; and the numbers must not become free for files.
+    let (input, gone) = pipe().at(Op::Pipe, name)?;
+    drop(gone);
+    let (gone, output) = pipe().at(Op::Pipe, name)?;
+    drop(gone);
+    dup2_stdin(&input).at(Op::Configure, name)?;
+    dup2_stdout(&output).at(Op::Configure, name)?;
+    dup2_stderr(&output).at(Op::Configure, name)
 }
 
 /// Lets this worker live on when its maker dies, which it then sees as the end of its socket. It must

@@ -120,7 +120,7 @@ pub(super) const CHECKS: &[Check] = &[
         how: "Some 300 files (60 where that is slow) are made, listed, every second one removed, and listed again.",
         why: "What belongs to a queue manager is found by listing its directories when it starts.",
         change: "Use a file system whose listings are complete.",
-        needs: &["name.unlink", "name.mkdir-rmdir"],
+        needs: &["name.excl", "name.unlink", "name.mkdir-rmdir"],
         runs: HERE,
         required: true,
         run: listing::complete,
