@@ -108,8 +108,10 @@ pub fn these(
         let (told, over) = if let Some(missing) = missing(check, report, &hosts) {
             (Told::not_tested(missing), None)
         } else {
-            let (told, over) = told(made(check, stage));
-            (no_room(&told, report, &hosts).unwrap_or(told), over)
+            let result = made(check, stage);
+            let again = known_trouble(check, &result, report, &hosts);
+            let (told, over) = told(result);
+            (again.or_else(|| no_room(&told, report, &hosts)).unwrap_or(told), over)
         };
         let finding = finding(check, stage, phase, told, began.elapsed().as_secs_f64());
         on(Event::Found(&finding));
@@ -194,6 +196,43 @@ fn no_room(told: &Told, report: &Report, hosts: &[String]) -> Option<Told> {
     Some(Told::not_tested(why).with_all(told.evidence.iter().cloned()))
 }
 
+/// Calls that so many checks make on their way that one cause would be many failures.
+const ON_THE_WAY: [&str; 6] = ["pread", "pwrite", "write", "close", "fsync", "fdatasync"];
+
+/// What is told of a check that got no further than a call which another check has shown to fail in the same
+/// way, or not to come back either. The checks of syncs are about the call itself.
+fn known_trouble(
+    check: &Check,
+    result: &Result<Told, Trouble>,
+    report: &Report,
+    hosts: &[String],
+) -> Option<Told> {
+    let evidence = match result {
+        Err(Trouble::Refused(evidence)) if evidence.errno.is_some() => evidence,
+        Err(Trouble::Stuck(evidence)) => evidence,
+        _ => return None,
+    };
+    let name = |one: &Evidence| one.call.split('(').next().unwrap_or_default().to_owned();
+    let call = name(evidence);
+    if check.id.starts_with("sync.") || !ON_THE_WAY.contains(&call.as_str()) {
+        return None;
+    }
+    let alike = |one: &Evidence| name(one) == call && one.errno == evidence.errno;
+    let same = |found: &&Finding| {
+        let together = found.hosts.iter().any(|host| hosts.contains(host));
+        found.verdict == Verdict::Fail && together && found.evidence.iter().any(alike)
+    };
+    let first = &report.findings.iter().find(same)?.check;
+    let why = match evidence.errno {
+        Some(_) => format!(
+            "It got no further than {call}, which was refused ({}) as in {first}.",
+            evidence.error
+        ),
+        None => format!("It got no further than {call}, which did not come back, as in {first}."),
+    };
+    Some(Told::not_tested(why).with((**evidence).clone()))
+}
+
 /// ENOSPC and EDQUOT.
 const NO_ROOM: [i32; 2] = [28, 122];
 
@@ -258,27 +297,59 @@ pub fn finding(check: &Check, stage: &Stage, phase: Phase, told: Told, seconds: 
 mod tests {
     use super::*;
 
+    fn of(check: &str, told: Told, hosts: &[String]) -> Finding {
+        Finding {
+            check: check.into(),
+            title: String::new(),
+            phase: Phase::Basic,
+            hosts: hosts.to_vec(),
+            verdict: told.verdict,
+            required: false,
+            summary: told.summary,
+            evidence: told.evidence,
+            why: String::new(),
+            change: String::new(),
+            seconds: 0.0,
+            series: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_call_that_fails_everywhere_fails_one_check() {
+        let call = |call: &str| Evidence { call: call.into(), ..Evidence::default() };
+        let refused = |name, errno| Err(Trouble::Refused(Box::new(call(name).errno(errno))));
+        let stuck = |name| Err(Trouble::Stuck(Box::new(call(name))));
+        let hosts = ["host".to_owned()];
+        let mut report = Report::new("", "", miqm_types::UtcTime(0), &[Phase::Basic]);
+        let [lock, sync] = ["lock.write-keeps", "sync.fdatasync"].map(|id| check::of(id).unwrap());
+        let again = |check, result, report: &Report| {
+            known_trouble(check, &result, report, &hosts).map(|told| told.verdict)
+        };
+        assert_eq!(
+            again(lock, refused("fsync(0)", 5), &report),
+            None,
+            "the first one is a failure"
+        );
+        let first = Told::fail("It was refused.").with(call("fsync(3)").errno(5));
+        report.findings.push(of("sync.fsync", first, &hosts));
+        assert_eq!(again(lock, refused("fsync(0)", 5), &report), Some(Verdict::NotTested));
+        assert_eq!(again(lock, refused("fsync(0)", 22), &report), None, "another error");
+        assert_eq!(again(lock, refused("pread(0, 1 bytes, 0)", 5), &report), None, "another call");
+        assert_eq!(again(lock, refused("rename(a, b)", 5), &report), None);
+        assert_eq!(again(lock, stuck("fsync(0)"), &report), None, "it does not come back");
+        assert_eq!(again(sync, refused("fsync(0)", 5), &report), None, "it is about that call");
+        let hangs = Told::fail("It did not come back.").with(call("pwrite(0, 1 bytes, 0)"));
+        report.findings.push(of("data.readback", hangs, &hosts));
+        assert_eq!(again(lock, stuck("pwrite(7, 2 bytes, 9)"), &report), Some(Verdict::NotTested));
+    }
+
     #[test]
     fn a_full_disk_is_the_cause_of_what_it_refuses_once_a_check_has_said_so() {
         let told = |errno| Told::fail("It was refused.").with(Evidence::note("").errno(errno));
         let hosts = ["host".to_owned()];
         let mut report = Report::new("", "", miqm_types::UtcTime(0), &[Phase::Basic]);
         assert_eq!(no_room(&told(28), &report, &hosts), None, "the first one is a failure");
-        let first = told(28);
-        report.findings.push(Finding {
-            check: "error.full".into(),
-            title: String::new(),
-            phase: Phase::Basic,
-            hosts: hosts.to_vec(),
-            verdict: first.verdict,
-            required: false,
-            summary: first.summary,
-            evidence: first.evidence,
-            why: String::new(),
-            change: String::new(),
-            seconds: 0.0,
-            series: Vec::new(),
-        });
+        report.findings.push(of("error.full", told(28), &hosts));
         let then = no_room(&told(28), &report, &hosts).expect("no failure of its own");
         assert_eq!(then.verdict, Verdict::NotTested);
         assert_eq!(then.summary, "There is no room for it (ENOSPC), as error.full has found.");

@@ -338,17 +338,24 @@ behaviours! {
         "fdatasync does not make a new size durable";
     OpenSyncIgnored Defect Integrity "open-sync-ignored" [
         "int.odsync" "int.osync" "int.acknowledged" "int.witness" "int.order" "int.log"
+        "int.rwf"
     ]
         "O_SYNC and O_DSYNC do nothing";
-    DirectorySyncIgnored Defect Integrity "directory-sync-ignored" ["int.names" "int.format"]
+    DirectorySyncIgnored Defect Integrity "directory-sync-ignored" [
+        "int.names" "int.format" "int.witness" "int.acknowledged"
+    ]
         "new names do not survive a crash though their directory was synced";
     RenameNotDurable Defect Integrity "rename-not-durable" ["int.names"]
         "a rename does not survive a crash though its directory was synced";
     Reordered Defect Integrity "reordered" [
-        "int.order" "int.names" "int.acknowledged" "int.witness"
+        "int.order" "int.names" "int.acknowledged" "int.witness" "int.fdatasync"
+        "int.fsync" "int.osync" "int.odsync" "int.rwf"
     ]
         "of two files that were synced one after the other only the later survives a crash";
-    TornSynced Defect Integrity "torn-synced" ["int.page" "int.names" "int.log" "int.order"]
+    TornSynced Defect Integrity "torn-synced" [
+        "int.page" "int.names" "int.log" "int.order" "int.acknowledged" "int.witness"
+        "int.fsync" "int.fdatasync" "int.rwf" "int.odsync" "int.osync"
+    ]
         "the last synced page is half old after a crash";
     Forgotten Defect Integrity "forgotten" [
         "int.acknowledged" "int.witness" "int.fsync" "int.fdatasync" "int.rwf"
@@ -402,11 +409,13 @@ behaviours! {
         "fsync is EINVAL";
     SyncHangs Defect Basic "sync-hangs" [
         "sync.fsync" "sync.fdatasync" "sync.directory" "error.fsync-twice"
-        "lock.read-through" "error.full"
+        "lock.read-through" "error.full" "data.readback"
     ]
         "a sync is never answered";
     WriteHangs Defect Basic "write-hangs" [
         "error.full" "error.short-write" "error.fsync-twice" "name.create" "data.readback"
+        "name.link" "name.rename" "lock.write-keeps" "name.unlink" "name.mkdir-rmdir"
+        "sync.fsync" "sync.fdatasync"
     ]
         "the fifth write and all after it are never answered";
     DeadMount Defect Basic "dead-mount" ["ENOTCONN"] "every call is ENOTCONN";

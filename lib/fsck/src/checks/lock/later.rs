@@ -249,7 +249,13 @@ pub(in crate::checks) const CHECKS: &[Check] = &[
         how: "The holder writes, syncs and reads through the descriptor that holds the lock.",
         why: "An instance writes who it is into the file that it has locked.",
         change: MAKER,
-        needs: BASE,
+        needs: &[
+            "lock.exclusive",
+            "lock.exclusive-posix",
+            "data.readback",
+            "sync.fsync",
+            "sync.fdatasync",
+        ],
         runs: Runs::BASIC.and(Runs::WAITING),
         required: true,
         run: |stage| {
@@ -291,7 +297,7 @@ pub(in crate::checks) const CHECKS: &[Check] = &[
         why: "A standby, and dspmq, read from the lock file who is active.",
         change: "Use locks that are advisory, as POSIX says (SMB servers make them mandatory: use \
              NFS version 4).",
-        needs: BASE,
+        needs: &["lock.exclusive", "lock.exclusive-posix", "data.readback"],
         runs: Runs::BASIC.and(Runs::WAITING),
         required: true,
         run: |stage| {
