@@ -197,6 +197,12 @@ impl Drop for Replicated {
     }
 }
 
+/// Whether `MIQM_TEST_WHOLE` asks for all that takes minutes.
+#[expect(clippy::disallowed_methods, reason = "the environment of a test is its interface")]
+fn whole() -> bool {
+    std::env::var_os("MIQM_TEST_WHOLE").is_some()
+}
+
 /// One after the other, because the volume has one address on this machine.
 #[test]
 fn a_replicated_volume_passes_with_the_safe_profile_only() {
@@ -210,7 +216,7 @@ fn a_replicated_volume_passes_with_the_safe_profile_only() {
         let at = [lab.mounts[0].as_path(), lab.mounts[1].as_path()];
         let hosts = [&machine, &other];
         // All of both phases takes minutes on a busy machine.
-        if std::env::var_os("MIQM_TEST_WHOLE").is_some() {
+        if whole() {
             for phase in ["-c", "-w"] {
                 assert_eq!(
                     together(hosts, &[phase, "--limit", "15"], at),
