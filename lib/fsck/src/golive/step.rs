@@ -114,7 +114,11 @@ impl fmt::Display for Step {
 impl Step {
     /// The step of an id; `None` if there is none.
     pub fn of(id: &str) -> Option<Self> {
-        let (word, host) = id.split_once('@').unwrap_or((id, ""));
+        let (word, host) = match id.split_once('@') {
+            Some((_, "")) => return None,
+            Some(both) => both,
+            None => (id, ""),
+        };
         let all = Action::CHECKS.into_iter().chain(Action::HOST).chain(Action::SERVER);
         let action = all.into_iter().find(|action| action.word() == word)?;
         let fits = action.is_of_host() != host.is_empty() && host.is_ascii();
