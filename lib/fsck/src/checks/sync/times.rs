@@ -228,4 +228,16 @@ mod tests {
         assert_eq!(judged(&[130e-6, 136e-6, 140e-6]), Verdict::Warning);
         assert_eq!(judged(&[130e-6, 136e-6, 5.5e-3]), Verdict::Pass);
     }
+
+    #[test]
+    fn what_is_quicker_than_its_kind_can_be_is_noticed() {
+        let judged =
+            |magic, time| judge(&[series("fsync", &[time])], magic, Evidence::note).verdict;
+        let (nfs, ext4, tmpfs) = (0x6969, 0xef53, 0x0102_1994);
+        assert_eq!(judged(nfs, 15e-6), Verdict::Warning);
+        assert_eq!(judged(nfs, 25e-6), Verdict::Pass);
+        assert_eq!(judged(ext4, 15e-6), Verdict::Pass);
+        assert_eq!(judged(ext4, 3e-6), Verdict::Warning);
+        assert_eq!(judged(tmpfs, 3e-6), Verdict::Pass);
+    }
 }
