@@ -12,7 +12,7 @@ use crate::{Report, render};
 ///
 /// # Errors
 ///
-/// As [`write`].
+/// As [`write()`].
 pub fn begin(path: &Path, report: &Report) -> Result<(), IoError> {
     let ended_early = "It was not over when this page was written.".to_owned();
     let mut unfinished = Report { ended_early, ..report.clone() };

@@ -310,7 +310,7 @@ pub fn format(
 ///
 /// # Errors
 ///
-/// As [`format`].
+/// As [`format()`].
 pub fn verify(
     stage: &Stage,
     place: Place,
@@ -361,7 +361,7 @@ pub fn verify_findings(
 ///
 /// # Errors
 ///
-/// As [`format`]. The inner error may be that a file of that name was made by something else.
+/// As [`format()`]. The inner error may be that a file of that name was made by something else.
 pub fn remove(
     stage: &Stage,
     patience: Patience,
