@@ -201,7 +201,7 @@ macro_rules! fsck {
 1852 Info FsckLockReleased { host: String }
     "The lock was released on host {host}."
     explain "Now the other copy must get it."
-    respond "Wait." ;
+    respond "Wait until the other copy has the lock." ;
 
 1853 Info FsckLockOtherGone { host: String, why: String }
     "The copy on host {host} is gone: {why}; waiting for its lock."
@@ -286,7 +286,7 @@ macro_rules! fsck {
 1874 Info GoliveVerifying
     "Verifying all that was acknowledged."
     explain "The files of the integrity test are read and compared with what is known outside of the storage."
-    respond "Wait." ;
+    respond "Wait until the other copy has the lock." ;
 
 1875 Info GoliveEnded { step: String, state: String }
     "Step {step} has ended: {state}."
