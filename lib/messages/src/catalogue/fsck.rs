@@ -286,7 +286,7 @@ macro_rules! fsck {
 1874 Info GoliveVerifying
     "Verifying all that was acknowledged."
     explain "The files of the integrity test are read and compared with what is known outside of the storage."
-    respond "Wait until the other copy has the lock." ;
+    respond "Wait until the verdict is told." ;
 
 1875 Info GoliveEnded { step: String, state: String }
     "Step {step} has ended: {state}."
