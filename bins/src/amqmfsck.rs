@@ -28,6 +28,8 @@ use sense::Mode;
 const CALL_LIMIT: u64 = 10;
 /// How long a change may take to be seen elsewhere, in seconds, unless it is said.
 const LIMIT: u64 = 60;
+/// Signs of life of another copy may be so far apart on storage that is slow and not dead.
+const SILENCE_MIN: Duration = Duration::from_secs(5);
 
 /// Check whether storage can carry a queue manager
 ///
@@ -95,6 +97,9 @@ pub struct Amqmfsck {
     /// Test with this host, too, where a second copy is started over ssh; may be repeated
     #[arg(long, value_name = "[USER@]HOST[:PATH]", value_parser = far::target)]
     with: Vec<Target>,
+    /// Let both copies use one mount on one host, to see how the test works
+    #[arg(long)]
+    one_host: bool,
     /// Use this command instead of ssh
     #[arg(long, value_name = "COMMAND")]
     ssh: Option<String>,
@@ -163,6 +168,11 @@ impl Amqmfsck {
         let limit = Duration::from_secs(self.limit.unwrap_or(LIMIT));
         let call = Duration::from_secs(self.call_limit.unwrap_or(CALL_LIMIT));
         Limits { call, change: limit, wake: limit, ..Limits::default() }
+    }
+
+    /// After so long without a sign of life another copy is dead: half of the limit for changes.
+    fn silence(&self) -> Duration {
+        Duration::from_secs(self.limit.unwrap_or(LIMIT) / 2).max(SILENCE_MIN)
     }
 
     fn choice(&self) -> Result<Choice, Failure> {

@@ -123,7 +123,7 @@ fn local_file_systems_that_keep_their_word_pass() {
         let other = machine.beside("host2");
         let Some(disk) = Mounted::or_skip(&machine, kind) else { continue };
         assert_eq!(alone(&machine, &["--all"], &disk.at), RIGHT, "{kind}");
-        let both = together([&machine, &other], &["-c"], [&disk.at; 2]);
+        let both = together([&machine, &other], &["-c", "--one-host"], [&disk.at; 2]);
         assert_eq!(both, [RIGHT, RIGHT], "{kind}");
         assert_eq!(alone(&machine, &["-f", "-p", "1024"], &disk.at), RIGHT, "{kind}");
         assert_eq!(alone(&machine, &["-a", "--duration", "1"], &disk.at), RIGHT, "{kind}");

@@ -33,7 +33,8 @@ pub(super) fn test(
     let facts = facts(&session);
     facts.clone_into(session.host().borrow_mut().facts_mut());
     let report = show.begin(session.run(), &[phase])?;
-    show.say(&Message::FsckSecondCopy { limit: wait(asked).as_secs() });
+    let (limit, silence) = (wait(asked).as_secs(), asked.silence().as_secs());
+    show.say(&Message::FsckSecondCopy { limit, silence });
     let mut part = ByHand::start(asked, phase, &facts.name, &show)?;
     let met = meet(asked, phase, &mut show, &session, &mut part)?;
     if met.same_host {
@@ -60,9 +61,9 @@ fn meet(
     session: &Session,
     part: &mut ByHand,
 ) -> Result<Met, Failure> {
-    let limits = Limits { wait: wait(asked), ..Limits::default() };
+    let limits = Limits { wait: wait(asked), silence: asked.silence() };
     let host = session.host().borrow_mut().facts_mut().name.clone();
-    let offer = Offer::new(&host, &[phase], None);
+    let offer = Offer { one_host: asked.one_host, ..Offer::new(&host, &[phase], None) };
     let show = RefCell::new(show);
     let mut on = |event: pair::Event| {
         let mut show = show.borrow_mut();
@@ -177,7 +178,7 @@ fn serve(
     session: &Session,
     mut part: ByHand,
 ) -> Result<Exit, Failure> {
-    let silence = Limits::default().silence;
+    let silence = show.asked.silence();
     let (host, folder) = (met.host.clone(), met.folder.clone());
     show.say(&Message::FsckServes { host: host.clone() });
     let (wire, carrier) = met.serve().map_err(|error| lost(error.host, error.why))?;

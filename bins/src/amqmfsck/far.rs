@@ -15,14 +15,13 @@ use miqm_fsck::stage::SharedHost;
 use miqm_fsck::{HostFacts, Phase, Report, agent, two_hosts};
 
 use super::by_hand::still_used;
+use super::one_host::without_files;
 use super::sense::Mode;
 use super::show::{Show, facts};
 use super::Amqmfsck;
 
 /// How long a host may take to say that it has heard the verdict.
 pub(super) const FAREWELL: Duration = Duration::from_secs(10);
-/// After so long without a sign of life a host is lost.
-const SILENCE: Duration = Duration::from_secs(30);
 
 /// Tests with all hosts that were named.
 pub(super) fn test(
@@ -41,7 +40,9 @@ pub(super) fn test(
     let all = [alone.as_slice(), together.as_slice()].concat();
     let mut report = show.begin(session.run(), &all)?;
     let remotes = connect(asked, &here, &mut show)?;
-    session.prepare().map_err(|refusal| show.refused(refusal))?;
+    if let Err(refusal) = session.prepare() {
+        return Err(without_files(&session, refusal, report, show));
+    }
     let mut hosts: Vec<SharedHost> = vec![session.host().clone()];
     for remote in &remotes {
         hosts.push(remote.clone());
@@ -106,7 +107,8 @@ pub(super) fn connect_to(
     here: &HostFacts,
     show: &mut Show<'_, '_>,
 ) -> Result<RemoteHost, ConnectError> {
-    let mut ways = Ways { program: sendable(), silence: SILENCE, ..Ways::default() };
+    let silence = asked.silence();
+    let mut ways = Ways { program: sendable(), silence, ..Ways::default() };
     if let Some(command) = &asked.ssh {
         ways.command = command.split_whitespace().map(OsString::from).collect();
     }
@@ -183,7 +185,7 @@ pub(super) fn serve(asked: &Amqmfsck, env: &Env) -> Result<Exit, Failure> {
         };
         session::facts_of(path, known, asked.limits())
     };
-    match agent::standalone(&facts, SILENCE) {
+    match agent::standalone(&facts, Ways::default().silence) {
         Ok(()) => Ok(Exit::Done),
         Err(why) => {
             let host = "that directs".to_owned();

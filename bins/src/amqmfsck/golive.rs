@@ -17,7 +17,7 @@ use miqm_fsck::run::{Choice, Event as CheckEvent};
 use miqm_fsck::session::{Session, absolute};
 use miqm_fsck::ssh::Target;
 use miqm_fsck::stage::{SharedHost, Stage};
-use miqm_fsck::{Finding, HostFacts, Outcome, Phase, Report, two_hosts};
+use miqm_fsck::{Finding, HostFacts, Outcome, Phase, Report, Verdict, two_hosts};
 
 use super::far::{FAREWELL, by_themselves, connect_to};
 use super::integrity::{format, told};
@@ -264,7 +264,9 @@ impl Crew for Company<'_, '_> {
         if self.session.asked() {
             return Err(Halt::Asked);
         }
-        if report.ended_early.is_empty() {
+        let failed = report.count(Verdict::Fail) > 0;
+        if failed || report.ended_early.is_empty() {
+            // What failed is in the record, also if nothing more can be found out.
             Ok(report.findings)
         } else {
             Err(Halt::CannotGoOn(report.ended_early.trim_end_matches('.').to_owned()))

@@ -171,8 +171,9 @@ pub(super) fn told(show: &mut Show<'_, '_>, event: &Event<'_>) {
         }
         Event::Waiting { holder, seconds, seen } => {
             show.progress.show(&bar(*seen, *seen, "waiting for the lock"));
-            show.remind(*seconds, REMINDER, || Message::FsckWaitingForLock {
-                holder: if holder.is_empty() { "unknown".into() } else { (*holder).to_owned() },
+            show.remind(*seconds, REMINDER, || match *holder {
+                "" => Message::FsckWaitingForSome,
+                holder => Message::FsckWaitingForLock { holder: holder.to_owned() },
             });
         }
         Event::Taken(taken) => show.say(&match taken.seconds {

@@ -3,7 +3,9 @@
 use miqm_cli::{Env, Exit, Failure, Message, Ui};
 use miqm_fsck::integrity::{self, Patience};
 use miqm_fsck::run::{self, Choice};
-use miqm_fsck::Phase;
+use miqm_fsck::session::{Refusal, Session};
+use miqm_fsck::stage::Stage;
+use miqm_fsck::{Evidence, Finding, Phase, Report, Told, Verdict, check};
 
 use super::show::{Show, facts};
 use super::{Amqmfsck, failure};
@@ -18,8 +20,10 @@ pub(super) fn test(asked: &Amqmfsck, env: &Env, ui: &mut Ui<'_>) -> Result<Exit,
         session.refuse_live().map_err(|refusal| show.refused(refusal))?;
     }
     let mut report = show.begin(session.run(), &phases)?;
-    if !asked.environment {
-        session.prepare().map_err(|refusal| show.refused(refusal))?;
+    if !asked.environment
+        && let Err(refusal) = session.prepare()
+    {
+        return Err(without_files(&session, refusal, report, show));
     }
     for phase in &phases {
         let on = &mut |event: run::Event<'_>| show.event(&event);
@@ -31,6 +35,50 @@ pub(super) fn test(asked: &Amqmfsck, env: &Env, ui: &mut Ui<'_>) -> Result<Exit,
     show.left(&session.clean_up());
     show.judge(&mut report);
     Ok(show.close(&report))
+}
+
+/// Nothing can be made in the directory, so no other check can be made: what is mounted, and how, is looked
+/// at all the same, because it may be the reason.
+pub(super) fn without_files(
+    session: &Session,
+    refusal: Refusal,
+    mut report: Report,
+    mut show: Show<'_, '_>,
+) -> Failure {
+    let refused = match &refusal {
+        Refusal::Failed(evidence) => Some(evidence.as_ref().clone()),
+        Refusal::NotAuthorized(_) => None,
+        _ => return show.refused(refusal),
+    };
+    let failure = show.refused(refusal);
+    let stage = session.stage();
+    report.phases.insert(0, Phase::Environment);
+    let on = &mut |event: run::Event<'_>| show.event(&event);
+    let goes_on =
+        run::phase_of(stage, Phase::Environment, &Choice::default(), &mut report, on);
+    if let Some(found) = refused.filter(|_| goes_on).and_then(|why| not_made(stage, why, &report)) {
+        show.found(&found);
+        report.findings.push(found);
+    }
+    if report.ended_early.is_empty() {
+        report.ended_early =
+            failure.messages.first().map(ToString::to_string).unwrap_or_default();
+    }
+    report.hosts.push(facts(session));
+    show.judge(&mut report);
+    show.present(&report);
+    failure
+}
+
+/// What it comes to that nothing can be made in the directory, unless a check has said so.
+fn not_made(stage: &Stage, refused: Evidence, report: &Report) -> Option<Finding> {
+    let id = if refused.error == "EROFS" { "env.read-only" } else { "name.create" };
+    if report.findings.iter().any(|found| found.check == id && found.verdict == Verdict::Fail) {
+        return None;
+    }
+    let summary = format!("{} was refused: {}.", refused.call, refused.error);
+    let told = Told::fail(summary).with(refused);
+    Some(run::finding(check::of(id)?, stage, Phase::Environment, told, 0.0))
 }
 
 /// What is tested.

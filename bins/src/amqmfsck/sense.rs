@@ -80,7 +80,7 @@ fn of_options(asked: &Amqmfsck) -> Result<(Mode, &'static str), Failure> {
 type Rule = (&'static str, bool, &'static [Mode], &'static str);
 
 /// The rules of options that do not go with every mode.
-fn options(asked: &Amqmfsck) -> [Rule; 18] {
+fn options(asked: &Amqmfsck) -> [Rule; 19] {
     const ONE_HOST: &str = "tests on one host";
     const TESTS: &[Mode] = &[OneHost, Concurrent, Waiting, Format, Append, Verify, Golive];
     const DISPLAYS: &[Mode] =
@@ -92,6 +92,7 @@ fn options(asked: &Amqmfsck) -> [Rule; 18] {
     let checks = only(alone, &[OneHost, Concurrent, Waiting]);
     let hosts = only(alone && !asked.status, &[OneHost, Concurrent, Waiting, Golive]);
     let waits = if with { hosts } else { &[Concurrent, Waiting, Append, Golive] };
+    let pairs = if with { hosts } else { &[Concurrent, Waiting] };
     let golive = only(!asked.status, &[Golive]);
     [
         ("-p", asked.pages.is_some(), &[Format, Append, Verify, Golive], "-f, -a or -i"),
@@ -106,6 +107,7 @@ fn options(asked: &Amqmfsck) -> [Rule; 18] {
         ("--call-limit", asked.call_limit.is_some(), &DISPLAYS[1..], "a test"),
         ("--limit", asked.limit.is_some(), TESTS, "a test"),
         ("--with", with, hosts, "-c, -w, --golive or no other test"),
+        ("--one-host", asked.one_host, pairs, "-c, -w or --with"),
         ("--ssh", asked.ssh.is_some(), only(with, &[OneHost, Concurrent, Waiting, Golive]), "--with"),
         ("--record", asked.record.is_some(), &[Golive], "--golive"),
         ("--step", asked.step.is_some(), golive, "--golive"),

@@ -55,6 +55,9 @@ impl<'a, 'b> Show<'a, 'b> {
             idle: Box::new(move || ticking.tick()),
         };
         let session = Session::open(setup).map_err(|refusal| self.refused(refusal))?;
+        if self.asked.one_host {
+            session.stage().allow_one_host();
+        }
         if self.asked.verbose {
             let (json, aside) = (self.asked.json, self.progress.clone());
             let mut ui = Ui::standard();
@@ -133,8 +136,8 @@ impl<'a, 'b> Show<'a, 'b> {
         report.close(self.began.elapsed().as_secs_f64());
     }
 
-    /// Shows the report that has been judged, and says what came of it.
-    pub(super) fn close(self, report: &Report) -> Exit {
+    /// Shows the report that has been judged; whether the page was written, if one was asked for.
+    pub(super) fn present(&mut self, report: &Report) -> bool {
         self.progress.clear();
         if self.asked.json {
             self.ui.json(report);
@@ -145,13 +148,19 @@ impl<'a, 'b> Show<'a, 'b> {
         if let Err(error) = &written {
             self.ui.complain(&io_message(error));
         }
+        written.is_ok()
+    }
+
+    /// Shows the report that has been judged, and says what came of it.
+    pub(super) fn close(mut self, report: &Report) -> Exit {
+        let written = self.present(report);
         let directory = report.directory.clone();
         match report.outcome {
             Outcome::Passed => {
                 if !self.asked.json {
                     self.ui.say(&Message::FsckPassed { directory });
                 }
-                if written.is_ok() { Exit::Done } else { Exit::Failed }
+                if written { Exit::Done } else { Exit::Failed }
             }
             Outcome::Failed => {
                 let failed = report.count(Verdict::Fail);
@@ -181,10 +190,12 @@ fn not_tested(report: &Report) -> String {
         return report.ended_early.trim_end_matches('.').to_owned();
     }
     let untested = |found: &&Finding| found.required && found.verdict == Verdict::NotTested;
-    let ids: Vec<_> =
-        report.findings.iter().filter(untested).map(|found| found.check.as_str()).collect();
-    match ids.as_slice() {
-        [] => "no check was made".into(),
-        ids => format!("these checks could not be made: {}", ids.join(", ")),
+    let untested: Vec<_> = report.findings.iter().filter(untested).collect();
+    let mut ids: Vec<_> = untested.iter().map(|found| found.check.as_str()).collect();
+    ids.dedup();
+    match (untested.as_slice(), ids.as_slice()) {
+        ([], _) => "no check was made".into(),
+        ([found, ..], [id]) => format!("{id}: {}", found.summary.trim_end_matches('.')),
+        (_, ids) => format!("these checks could not be made: {}", ids.join(", ")),
     }
 }

@@ -177,9 +177,9 @@ impl Report {
         self.outcome = self.judge();
         self.not_shown = not_shown(&self.phases);
         let one_host =
-            |found: &Finding| found.check == "env.two-hosts" && found.verdict == Verdict::Warning;
+            |found: &Finding| found.check == "env.two-hosts" && found.verdict != Verdict::Pass;
         if self.findings.iter().any(one_host) {
-            let what = "Anything about two hosts: two copies ran on the same one.";
+            let what = "Anything about two hosts: two copies ran on the same one, or it is not known on which.";
             self.not_shown.insert(0, what.to_owned());
         }
     }

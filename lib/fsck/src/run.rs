@@ -87,7 +87,9 @@ pub fn phase_of(
     let hosts = hosts_of(stage);
     let due = |check: &&Check| {
         let known = check.runs.is_once() && is_known(check, report, &hosts);
-        check.runs.in_phase(phase) && choice.has(check) && !known
+        // Whatever was chosen: nothing that is found means anything if these are no two hosts.
+        let wanted = choice.has(check) || (stage.two_hosts() && check.id == "env.two-hosts");
+        check.runs.in_phase(phase) && wanted && !known
     };
     let checks: Vec<_> = check::all().filter(due).collect();
     these(&checks, stage, phase, report, on)
@@ -109,8 +111,10 @@ pub fn these(
             (Told::not_tested(missing), None)
         } else {
             let result = made(check, stage);
+            let dead = stage.count_stuck(matches!(result, Err(Trouble::Stuck(_)))) >= STUCK_MAX;
             let again = known_trouble(check, &result, report, &hosts);
             let (told, over) = told(result);
+            let over = over.or_else(|| dead.then(|| no_answers(&told)));
             (again.or_else(|| no_room(&told, report, &hosts)).unwrap_or(told), over)
         };
         let finding = finding(check, stage, phase, told, began.elapsed().as_secs_f64());
@@ -233,6 +237,18 @@ fn known_trouble(
     Some(Told::not_tested(why).with((**evidence).clone()))
 }
 
+/// After so many checks in which a call did not come back the run ends: each of those that are left
+/// would wait as long.
+const STUCK_MAX: u32 = 3;
+
+/// Why it ends then, as a sentence.
+fn no_answers(told: &Told) -> String {
+    let last = told.evidence.last().map(|evidence| evidence.call.as_str()).unwrap_or_default();
+    format!(
+        "The storage does not answer: in {STUCK_MAX} checks a call did not come back, the last {last}."
+    )
+}
+
 /// ENOSPC and EDQUOT.
 const NO_ROOM: [i32; 2] = [28, 122];
 
@@ -295,7 +311,60 @@ pub fn finding(check: &Check, stage: &Stage, phase: Phase, told: Told, seconds: 
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+    use std::time::Duration;
+
     use super::*;
+    use crate::call::Call;
+    use crate::host::{ActorId, Host, Kick, Lost, Received};
+    use crate::report::HostFacts;
+    use crate::stage::Limits;
+
+    /// A host on which no call comes back.
+    struct Dead(HostFacts);
+
+    impl Host for Dead {
+        fn facts(&self) -> &HostFacts {
+            &self.0
+        }
+
+        fn start(&mut self, _: ActorId) -> Result<(), Lost> {
+            Ok(())
+        }
+
+        fn send(&mut self, _: ActorId, _: &Call) -> Result<(), Lost> {
+            Ok(())
+        }
+
+        fn receive(&mut self, _: ActorId, limit: Duration) -> Result<Received, Lost> {
+            std::thread::sleep(limit);
+            Ok(Received::Late)
+        }
+
+        fn kick(&mut self, _: ActorId, _: Kick) -> Result<(), Lost> {
+            Ok(())
+        }
+
+        fn dismiss(&mut self, _: ActorId) {}
+    }
+
+    #[test]
+    fn a_storage_that_does_not_answer_ends_the_run_soon() {
+        let host = Rc::new(RefCell::new(Dead(HostFacts::default())));
+        let limits = Limits { call: Duration::from_millis(5), ..Limits::default() };
+        let stage = Stage::one_host(host, "run", limits, || false);
+        // The same one again and again, so that none is left out because of another.
+        let checks: Vec<_> = check::of("name.create").into_iter().cycle().take(9).collect();
+        let mut report = Report::new("", "", miqm_types::UtcTime(0), &[Phase::Basic]);
+        assert!(!these(&checks, &stage, Phase::Basic, &mut report, &mut |_| {}));
+        assert_eq!(report.findings.len(), 3, "{:?}", report.findings);
+        assert!(
+            report.ended_early.contains("in 3 checks a call did not come back"),
+            "{}",
+            report.ended_early
+        );
+    }
 
     fn of(check: &str, told: Told, hosts: &[String]) -> Finding {
         Finding {

@@ -38,8 +38,8 @@ pub struct Limits {
     pub change: Duration,
     /// Until a waiting lock call is woken after the lock became free.
     pub wake: Duration,
-    /// How long a lock is held without any input or output, for `--long`: twice the lease of the
-    /// server, if that is known.
+    /// How long a lock is held without any input or output, for `--long`, unless twice the lease of the
+    /// server is known and longer.
     pub hold: Duration,
 }
 
@@ -99,6 +99,10 @@ pub(crate) struct Shared {
     /// Whether a call that makes data durable failed, or did not come back: so that checks of other
     /// things do without.
     pub(crate) no_sync: std::cell::Cell<bool>,
+    /// Whether two copies on one host and one mount are meant.
+    one_host_meant: std::cell::Cell<bool>,
+    /// In how many checks a call did not come back.
+    stuck_checks: std::cell::Cell<u32>,
 }
 
 impl Shared {
@@ -155,6 +159,8 @@ impl Stage {
             died: false.into(),
             asked: Box::new(asked),
             no_sync: false.into(),
+            one_host_meant: false.into(),
+            stuck_checks: 0.into(),
         };
         let second = host.clone();
         let folder = folder.to_owned();
@@ -185,6 +191,24 @@ impl Stage {
             (self.first.clone(), self.second.clone(), self.shared.clone());
         let (folder, facts) = (folder.to_owned(), Default::default());
         Self { first, second, two_hosts: self.two_hosts, folder, shared, facts }
+    }
+
+    /// Takes it for meant that two copies share one host and one mount, which shows nothing about two
+    /// hosts: otherwise such a run is none of two hosts, and `env.two-hosts` says so.
+    pub fn allow_one_host(&self) {
+        self.shared.one_host_meant.set(true);
+    }
+
+    /// Whether [`Stage::allow_one_host`] was called.
+    pub(crate) fn one_host_meant(&self) -> bool {
+        self.shared.one_host_meant.get()
+    }
+
+    /// Counts the checks in which a call did not come back: the number so far, with this one.
+    pub(crate) fn count_stuck(&self, stuck: bool) -> u32 {
+        let count = self.shared.stuck_checks.get().saturating_add(u32::from(stuck));
+        self.shared.stuck_checks.set(count);
+        count
     }
 
     /// Tells each call, with its result, to `trace`.

@@ -101,6 +101,7 @@ fn direct(
     let far = Rc::new(RefCell::new(met.direct(&facts("director")).ok()?));
     let near: SharedHost = Rc::new(RefCell::new(host));
     let stage = Stage::one_host(near.clone(), &folder, stage::Limits::default(), tick);
+    stage.allow_one_host();
     let mut report = Report::new(&run, "", UtcTime(0), PHASES);
     let hosts = [near, far.clone() as SharedHost];
     let whole = two_hosts::run_of(&stage, &hosts, PHASES, &choice(), &mut report, &mut |_| {});

@@ -72,6 +72,7 @@ fn checks_run_on_two_hosts_in_both_directions() {
     let far: SharedHost = there.clone();
     let here: SharedHost = Rc::new(RefCell::new(LocalHost::new(dir.path(), facts("here"))));
     let stage = Stage::one_host(here.clone(), "amqmfsck-test.tmp", Limits::default(), || false);
+    stage.allow_one_host();
     let mut report = Report::new("test", "", UtcTime(0), &[Phase::Concurrent]);
     for (first, second) in [(&here, &far), (&far, &here)] {
         let stage = stage.with_hosts(first.clone(), second.clone());

@@ -150,6 +150,19 @@ fn set_sigpipe(handler: SigHandler) -> Result<(), IoError> {
     set.map(drop).at(Op::Signal, Path::new("SIGPIPE"))
 }
 
+/// Makes a write beyond the largest file that this process may make (`ulimit -f`) fail with `EFBIG`
+/// instead of ending the process.
+///
+/// # Errors
+///
+/// If the kernel refuses.
+pub fn ignore_sigxfsz() -> Result<(), IoError> {
+    #[expect(unsafe_code, reason = "signal dispositions are the process's")]
+    // SAFETY: the disposition runs no code.
+    let set: Result<SigHandler, Errno> = unsafe { signal(Signal::SIGXFSZ, SigHandler::SigIgn) };
+    set.map(drop).at(Op::Signal, Path::new("SIGXFSZ"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -55,6 +55,8 @@ impl Worker {
             ForkResult::Child => {
                 drop(ours);
                 let bound = prctl::set_pdeathsig(Signal::SIGKILL).is_ok() && getppid() == parent;
+                // A limit on the size of files is an error of a call, which the worker tells.
+                let bound = bound && crate::signal::ignore_sigxfsz().is_ok();
                 let work = std::panic::AssertUnwindSafe(|| work(theirs));
                 let code = if bound { std::panic::catch_unwind(work) } else { Ok(126) };
                 crate::probe::exit_at_once(code.unwrap_or(125))

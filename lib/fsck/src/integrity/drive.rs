@@ -214,7 +214,8 @@ impl Runner {
         let host = self.actor.host_name();
         match reply {
             Ok(Some(reply)) => {
-                if !self.told.is_zero() {
+                // It may not have been told while this process was stopped with the one that waited.
+                if !self.told.is_zero() || waited >= self.patience.tell {
                     on(Event::Recovered { host, seconds });
                     self.stalls.push(Stall { sequence: self.sequence, seconds });
                 }

@@ -41,6 +41,8 @@ pub struct Offer {
     pub phases: Vec<Phase>,
     /// The pages of the integrity test, if that is asked.
     pub pages: Option<u64>,
+    /// Whether it is meant that both copies run on one host.
+    pub one_host: bool,
     /// The name of the host.
     pub host: String,
     /// The version of the program.
@@ -88,6 +90,14 @@ impl Offer {
                 theirs.host,
                 words(&theirs.phases),
                 words(&self.phases)
+            ));
+        }
+        if self.one_host != theirs.one_host {
+            let (with, without) =
+                if self.one_host { ("this one", "that one") } else { ("that one", "this one") };
+            found.push(format!(
+                "of the copy on host {} and this one, {with} was started with --one-host, {without} without",
+                theirs.host
             ));
         }
         if self.pages != theirs.pages {

@@ -88,10 +88,10 @@ macro_rules! fsck {
     explain "Checks are selected by their ids, such as lock.exclusive; those with similar names are listed."
     respond "Choose one of them, or list all with amqmfsck --list-checks." ;
 
-1830 Info FsckSecondCopy { limit: u64 }
-    "Start a second copy of this command with the same options on another host, within {limit} seconds."
+1830 Info FsckSecondCopy { limit: u64, silence: u64 }
+    "Start a second copy of this command with the same options on another host, within {limit} seconds; after {silence} seconds without a sign of life a copy counts as dead."
     explain "This test needs two hosts. The copies find each other through files in the directory; it does not matter which one is first."
-    respond "Start the other copy, or end this one. The option --wait sets how long it waits." ;
+    respond "Start the other copy, or end this one. The option --wait sets how long it waits; half of --limit is how long a copy may be silent." ;
 
 1831 Info FsckStillWaiting { waited: u64, limit: u64 }
     "Waiting for the second copy: {waited} of {limit} seconds have passed."
@@ -116,7 +116,7 @@ macro_rules! fsck {
 1835 Warning FsckSameHost { host: String }
     "The second copy runs on this host, too, as host {host}: what is found says nothing about two hosts."
     explain "Both copies run under one kernel, which has one view of the storage."
-    respond "Start the second copy on another host, unless you only want to see how the test works." ;
+    respond "Start the second copy on another host. If you only want to see how the test works, add --one-host: without it, two copies that use one mount end with 20." ;
 
 1836 Error FsckNobody { directory: String, seconds: u64 }
     "No second copy has come to '{directory}' within {seconds} seconds."
@@ -312,6 +312,11 @@ macro_rules! fsck {
     "There is no record '{file}'."
     explain "The procedure was not begun with this record, so there is no status of it."
     respond "Begin it with amqmfsck --golive, or name its record with --record." ;
+
+1880 Info FsckWaitingForSome
+    "Waiting for the lock, which another copy holds; on which host is not known yet."
+    explain "Another copy appends pages, or has just begun to. This one takes over when that copy ends, or when its host fails."
+    respond "Inject the failure that is to be tested, or end the other copy." ;
 
     } };
 }

@@ -30,11 +30,17 @@ pub(super) const SAME_DIRECTORY: Check = Check {
 pub(super) const TWO_HOSTS_CHECK: Check = Check {
     id: "env.two-hosts",
     title: "the two copies run on two hosts",
-    how: "Compares the kernels' boot ids and the device numbers of the directory.",
+    how: "Compares the kernels' boot ids (where /proc is missing, the hosts' names) and the device \
+          numbers of the directory.",
     why: "Two copies behind one kernel and one mount share its caches and locks, whatever the storage does.",
-    change: "Run the second copy on the other host.",
+    change: "Run the second copy on the other host. If you only want to see how the test works, add \
+             --one-host.",
     runs: TWO_HOSTS,
-    run: |stage| Ok(two_hosts(stage.facts(Place::First)?, stage.facts(Place::Second)?)),
+    required: true,
+    run: |stage| {
+        let (first, second) = (stage.facts(Place::First)?, stage.facts(Place::Second)?);
+        Ok(two_hosts(first, second, stage.one_host_meant()))
+    },
     ..MOUNT
 };
 
@@ -158,20 +164,27 @@ fn attributes(values: Vec<Value>) -> Attributes {
     values.into_iter().find_map(found).unwrap_or_default()
 }
 
-fn two_hosts(first: &HostFacts, second: &HostFacts) -> Told {
-    if first.boot.is_empty() || second.boot.is_empty() {
-        return Told::not_tested("A host does not tell its kernel's boot id (/proc).");
+/// `meant` is whether the user has said that one host is meant.
+fn two_hosts(first: &HostFacts, second: &HostFacts, meant: bool) -> Told {
+    const ONE: &str = "Both copies run on one host and use one mount: caches and locks are those of this \
+                       host, and nothing is shown about two hosts.";
+    let known = !first.boot.is_empty() && !second.boot.is_empty();
+    let one = if known {
+        first.boot == second.boot
+    } else {
+        !first.node.is_empty() && first.node == second.node
+    };
+    match (one, first.device == second.device) {
+        (true, true) if meant => Told::warning(ONE),
+        (true, true) => Told::not_tested(ONE),
+        (true, false) => Told::pass(
+            "Both copies run on one host, through two mounts: for two hosts run it on two.",
+        ),
+        (false, _) if known => Told::pass("These are two hosts."),
+        (false, _) => Told::warning(
+            "A host does not tell its kernel's boot id (/proc), so it is not certain that they are two.",
+        ),
     }
-    if first.boot != second.boot {
-        return Told::pass("These are two hosts.");
-    }
-    if first.device == second.device {
-        return Told::warning(
-            "Both copies run on one host and use one mount: caches and locks were those of this host, \
-             and nothing was shown about two hosts.",
-        );
-    }
-    Told::pass("Both copies run on one host, through two mounts: for two hosts run it on two.")
 }
 
 /// Options that say who the host is, or that only it is concerned with.
@@ -292,13 +305,19 @@ mod tests {
     fn one_host_that_plays_two_is_noticed() {
         use crate::Verdict::{NotTested, Pass, Warning};
         let a = facts("a", "1", "");
-        assert_eq!(two_hosts(&a, &facts("b", "2", "")).verdict, Pass);
-        assert_eq!(two_hosts(&a, &facts("b", "1", "")).verdict, Warning);
+        assert_eq!(two_hosts(&a, &facts("b", "2", ""), false).verdict, Pass);
+        assert_eq!(two_hosts(&a, &facts("b", "1", ""), false).verdict, NotTested);
+        assert_eq!(two_hosts(&a, &facts("b", "1", ""), true).verdict, Warning);
         let other = HostFacts { device: 7, ..facts("b", "1", "") };
-        let told = two_hosts(&a, &other);
+        let told = two_hosts(&a, &other, false);
         assert_eq!(told.verdict, Pass);
         assert!(told.summary.contains("one host"));
-        assert_eq!(two_hosts(&a, &facts("b", "", "")).verdict, NotTested);
+        // Without boot ids: hosts in one root without /proc have one name, whatever they are called here.
+        assert_eq!(two_hosts(&a, &facts("b", "", ""), false).verdict, Warning);
+        let nameless = facts("", "", "");
+        assert_eq!(two_hosts(&nameless, &nameless, false).verdict, Warning);
+        let same = HostFacts { node: "a".into(), ..facts("b", "", "") };
+        assert_eq!(two_hosts(&a, &same, false).verdict, NotTested);
     }
 
     #[test]

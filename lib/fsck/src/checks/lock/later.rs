@@ -360,8 +360,8 @@ pub(in crate::checks) const CHECKS: &[Check] = &[
     Check {
         id: "lock.long",
         title: "a lock is kept although its holder is idle for long",
-        how: "One process holds a lock without input or output, for 100 seconds or twice the \
-             lease of the server; the other asks every ten seconds.",
+        how: "One process holds a lock without input or output, for 100 seconds, or for \
+             twice the lease of the server if that is longer; the other asks every ten seconds.",
         why: "An idle queue manager must not lose its locks.",
         change: "Look for what drops idle connections between host and server (a firewall, a \
              balancer), and at the lease of the server.",

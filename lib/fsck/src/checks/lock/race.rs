@@ -224,7 +224,21 @@ pub(super) fn stopped(on: &mut Play<'_>) -> Done {
 
 /// A lock that is held, and nothing else, for longer than servers wait for a sign of life.
 pub(super) fn long(stage: &Stage) -> Result<Told, Trouble> {
-    idle(stage, stage.limits().hold)
+    let mut lease = 0;
+    for place in [Place::First, Place::Second] {
+        // Whoever cannot be asked is in trouble with the first call on a lock, too.
+        let nfs = stage.facts(place).ok().and_then(|facts| facts.nfs.as_ref());
+        lease = lease.max(nfs.and_then(|nfs| nfs.lease_seconds).unwrap_or_default());
+    }
+    idle(stage, hold(stage.limits().hold, lease))
+}
+
+/// The longest lease that is believed, in seconds.
+const LEASE_MAX: u32 = 3600;
+
+/// How long a lock is held, with a lease of so many seconds; 0 if none is known.
+fn hold(at_least: Duration, lease: u32) -> Duration {
+    at_least.max(Duration::from_secs(2 * u64::from(lease.min(LEASE_MAX))))
 }
 
 /// The same for a moment, which finds the worst.
@@ -261,4 +275,17 @@ fn idle(stage: &Stage, all: Duration) -> Result<Told, Trouble> {
         Ok(on.told(&format!("A lock is kept for {seconds:.0} s without input or output.")))
     };
     ended(play())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_held_for_twice_the_lease_at_least() {
+        let at_least = Duration::from_secs(100);
+        for (lease, seconds) in [(0, 100), (10, 100), (90, 180), (u32::MAX, 7200)] {
+            assert_eq!(hold(at_least, lease), Duration::from_secs(seconds), "{lease}");
+        }
+    }
 }

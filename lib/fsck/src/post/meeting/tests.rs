@@ -170,6 +170,10 @@ fn each_difference_is_named() {
     let mine = Offer::new("a", &[Phase::Waiting], Some(16));
     let mut theirs = Offer::new("b", &[Phase::Waiting], Some(16));
     assert!(mine.differences(&theirs).is_empty());
+    theirs.one_host = true;
+    assert_eq!(mine.differences(&theirs).len(), 1);
+    assert_eq!(theirs.differences(&mine).len(), 1);
+    theirs.one_host = false;
     theirs.pages = None;
     theirs.protocol.1 += 1;
     assert_eq!(mine.differences(&theirs).len(), 2);
