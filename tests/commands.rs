@@ -10,6 +10,7 @@ mod dspmqinf;
 mod dspmqver;
 mod endmqm;
 mod help;
+mod miqm_fsck;
 mod miqmd;
 mod mqrc;
 mod rmvmqinf;

@@ -12,14 +12,29 @@ const PROGRAM: &str = "miqm-fsck";
 /// In a header of the kind "program header": the segment that names the loader of libraries.
 const INTERPRETER: u32 = 3;
 
+/// How it is built, and the folder that cargo puts it into.
+struct How {
+    profile: &'static str,
+    folder: &'static str,
+}
+
+/// `debug` builds it as tests are built, in a fraction of the time.
+fn how(args: &[String]) -> anyhow::Result<How> {
+    match args {
+        [] => Ok(How { profile: "dist", folder: "dist" }),
+        [one] if one == "debug" => Ok(How { profile: "dev", folder: "debug" }),
+        _ => bail!("usage: cargo xtask fsck [debug]"),
+    }
+}
+
 pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
-    crate::no_arguments(args)?;
+    let How { profile, folder } = how(args)?;
     let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
     let shown = build::wait_shown(&format!("building {PROGRAM} for {target}"));
     let output = Command::new("cargo")
-        .args(["build", "--quiet", "--locked", "--profile", "dist", "--package", "miqm-bins"])
+        .args(["build", "--quiet", "--locked", "--profile", profile, "--package", "miqm-bins"])
         .args(["--bin", PROGRAM, "--target", &target])
-        .args(["--config", "profile.dist.strip=\"symbols\""])
+        .args(["--config", &format!("profile.{profile}.strip=\"symbols\"")])
         .current_dir(workspace())
         .stdin(Stdio::null())
         .output()
@@ -31,7 +46,7 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
         "{PROGRAM} cannot be built (rustup target add {target}):\n{complaint}"
     );
     let debug = build::programs(build::Profile::Debug)?;
-    let folder = debug.parent().context("no target directory")?.join(&target).join("dist");
+    let folder = debug.parent().context("no target directory")?.join(&target).join(folder);
     let program = folder.join(PROGRAM);
     let bytes =
         std::fs::read(&program).with_context(|| format!("cannot read {}", program.display()))?;
