@@ -3,6 +3,7 @@
 mod damage;
 mod fsck_defects;
 mod fsck_filesystems;
+mod fsck_ssh;
 mod full_disk;
 mod pauses;
 mod storage_faults;
