@@ -4,12 +4,13 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use miqm_engine::{Creation, Dirs, Kind, Object, Replace, new_qmgr};
 use miqm_sys::clock::BootInstant;
 use miqm_sys::disk::RealDir;
 use miqm_types::{InstanceId, LogGeometry, LogManagement, LogType, Lsn, QmgrId, QmgrName, UtcTime};
-use miqm_wal::{Activation, Hold, Identity, Lost, Recovery};
+use miqm_wal::{Activation, Hold, Identity, Lost, OpenError, Recovery};
 
 use crate::support::Machine;
 
@@ -72,10 +73,18 @@ fn made(log_type: LogType) -> Made {
         end_state: 1,
     };
     miqm_engine::create(dirs(), &creation, activation()).unwrap();
-    let Dirs { log: directory, active, objects } = dirs();
-    let opened =
-        Recovery::open(directory, active, Identity { name: &name, qmgr }, Lsn::ZERO).unwrap();
-    let engine = miqm_engine::recover(opened, objects, &mut |_| ()).unwrap();
+    // A process that another test is about to start has every lock of this one for a moment.
+    let began = Instant::now();
+    let opened = loop {
+        let Dirs { log, active, .. } = dirs();
+        match Recovery::open(log, active, Identity { name: &name, qmgr }, Lsn::ZERO) {
+            Err(OpenError::Busy { .. }) if began.elapsed() < Duration::from_secs(10) => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            opened => break opened.unwrap(),
+        }
+    };
+    let engine = miqm_engine::recover(opened, dirs().objects, &mut |_| ()).unwrap();
     let engine = engine.activate(activation()).unwrap();
     let mut queue = Object::new(Kind::Qremote, "APP.Q").unwrap();
     queue.set("DESCR", "a queue elsewhere").unwrap();

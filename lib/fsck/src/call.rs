@@ -252,11 +252,10 @@ pub enum Burst {
     /// Makes the calls one after the other until one does not give what is wanted: answers
     /// [`Value::Replies`], and the last is that one's.
     Each { steps: Vec<(Call, Want)> },
-    /// `rounds` times: takes the exclusive lock of bytes 0 to 7 (asking again every millisecond, for
-    /// `limit_ms` at most), reads the number there, checks that no file `guard` exists by making
-    /// it with `O_EXCL`, writes the number plus one, removes `guard`, gives the lock back: answers
-    /// [`Value::Counted`].
-    Count { fd: u8, family: Family, guard: String, rounds: u32, limit_ms: u32 },
+    /// In turns: takes the exclusive lock of bytes 0 to 7, reads the number there, checks that no file
+    /// `guard` exists by making it with `O_EXCL`, writes the number plus one, removes `guard`, gives
+    /// the lock back: answers [`Value::Counted`].
+    Count { fd: u8, family: Family, guard: String, turns: Turns },
     /// Makes files `prefix0` to `prefixN` with `O_CREAT|O_EXCL`: answers [`Value::Won`], those it made.
     Exclusive { prefix: String, files: u32 },
     /// Opens and reads `name` again and again for `for_ms`, and compares all of it with each of the
@@ -268,10 +267,21 @@ pub enum Burst {
     /// Reads from `at` on, at most `chunk` bytes by one call, and compares: answers
     /// [`Value::Compared`].
     Compare { fd: u8, content: Content, at: u64, bytes: u64, chunk: u32 },
-    /// `rounds` times: takes the exclusive lock of the whole file (asking again every millisecond, for
-    /// `limit_ms` at most), writes stamps of so many bytes at the end of the file by one call, gives
-    /// the lock back: answers [`Value::Recorded`].
-    Records { fd: u8, family: Family, tag: u32, bytes: u32, rounds: u32, limit_ms: u32 },
+    /// In turns: takes the exclusive lock of the whole file, writes stamps of so many bytes at the end
+    /// of the file by one call, gives the lock back: answers [`Value::Recorded`].
+    Records { fd: u8, family: Family, tag: u32, bytes: u32, turns: Turns },
+}
+
+/// How often a lock is taken in [`Burst::Count`] and [`Burst::Records`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turns {
+    /// So many times.
+    pub most: u32,
+    /// Fewer where a lock changes hands slowly: none begins after so many milliseconds; but two
+    /// are had in any case.
+    pub for_ms: u32,
+    /// The lock is asked for every millisecond, for so many milliseconds.
+    pub limit_ms: u32,
 }
 
 /// What [`Burst::Until`] waits for.
@@ -536,7 +546,9 @@ impl fmt::Display for Burst {
             Self::Until { call, every_ms, .. } => write!(f, "every {every_ms} ms {call}"),
             Self::All { calls } | Self::Chain { calls } => write!(f, "{} calls", calls.len()),
             Self::Each { steps } => write!(f, "{} calls", steps.len()),
-            Self::Count { rounds, .. } => write!(f, "{rounds} times lock, read, write, unlock"),
+            Self::Count { turns, .. } => {
+                write!(f, "{} times lock, read, write, unlock", turns.most)
+            }
             Self::Exclusive { prefix, files } => {
                 write!(f, "open({prefix}0..{files}, O_CREAT|O_EXCL)")
             }
@@ -547,8 +559,8 @@ impl fmt::Display for Burst {
             Self::Compare { fd, at, bytes, chunk, .. } => {
                 write!(f, "pread({fd}, {bytes} bytes, {at}) by {chunk}")
             }
-            Self::Records { rounds, bytes, .. } => {
-                write!(f, "{rounds} times lock, append {bytes} bytes, unlock")
+            Self::Records { turns, bytes, .. } => {
+                write!(f, "{} times lock, append {bytes} bytes, unlock", turns.most)
             }
         }
     }

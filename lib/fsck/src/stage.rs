@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use miqm_sys::clock::{BootInstant, sleep};
 
-use crate::call::{Call, Value};
+use crate::call::{Call, Turns, Value};
 use crate::finding::Evidence;
 use crate::host::{ActorId, Host, Lost};
 use crate::report::HostFacts;
@@ -308,6 +308,14 @@ impl Stage {
     /// How long things may take.
     pub fn limits(&self) -> Limits {
         self.shared.limits
+    }
+
+    /// How often processes take a lock in turns: `most` times, or as often as some seconds allow.
+    pub(crate) fn turns(&self, most: u32) -> Turns {
+        const ENOUGH: Duration = Duration::from_secs(3);
+        let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+        let limit = self.limits().change;
+        Turns { most, for_ms: millis(ENOUGH.min(limit)), limit_ms: millis(limit) }
     }
 
     /// The directory, in the tested one, for the files of this run.

@@ -8,7 +8,7 @@ use miqm_sys::clock::{BootInstant, sleep};
 use miqm_sys::lock::Range;
 use miqm_sys::probe::{Family, How, Kind};
 
-use crate::call::{BYTES_MAX, Burst, Bytes, CONFLICT, Call, Reply, SLOTS, Value, Want};
+use crate::call::{BYTES_MAX, Burst, Bytes, CONFLICT, Call, Reply, SLOTS, Turns, Value, Want};
 
 use super::{INVALID, UNKNOWN};
 
@@ -60,9 +60,7 @@ pub fn burst(body: &mut dyn Makes, burst: &Burst) -> Result<Value, i32> {
             Ok(last)
         }
         Burst::Each { steps } => Ok(each(body, steps)),
-        Burst::Count { fd, family, guard, rounds, limit_ms } => {
-            count(body, *fd, *family, guard, *rounds, millis(*limit_ms))
-        }
+        Burst::Count { fd, family, guard, turns } => count(body, *fd, *family, guard, *turns),
         Burst::Exclusive { prefix, files } => exclusive(body, prefix, *files),
         Burst::Watch { name, texts, for_ms } => Ok(watch(body, name, texts, millis(*for_ms))),
         Burst::Pour { .. } | Burst::Compare { .. } | Burst::Records { .. } => {
@@ -149,13 +147,13 @@ fn count(
     fd: u8,
     family: Family,
     guard: &str,
-    rounds: u32,
-    limit: Duration,
+    turns: Turns,
 ) -> Result<Value, i32> {
     let (mut intruders, mut backwards, mut last) = (0, 0, 0);
     let (mut seconds, mut held) = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        seconds.push(take(body, fd, family, NUMBER, limit)?);
+    let mut left = Left::new(turns);
+    while left.one_more() {
+        seconds.push(take(body, fd, family, NUMBER, millis(turns.limit_ms))?);
         let granted = BootInstant::now();
         let guarded = match make_new(body, guard) {
             Ok(()) => true,
@@ -185,7 +183,27 @@ fn count(
         held.push((granted.as_nanos(), BootInstant::now().as_nanos()));
         give_back(body, fd, family, NUMBER)?;
     }
-    Ok(Value::Counted { rounds, intruders, backwards, seconds, held })
+    Ok(Value::Counted { rounds: left.begun, intruders, backwards, seconds, held })
+}
+
+/// The turns that may still begin.
+struct Left {
+    turns: Turns,
+    since: BootInstant,
+    begun: u32,
+}
+
+impl Left {
+    fn new(turns: Turns) -> Self {
+        Self { turns, since: BootInstant::now(), begun: 0 }
+    }
+
+    fn one_more(&mut self) -> bool {
+        let time = self.begun < 2 || self.since.elapsed() < millis(self.turns.for_ms);
+        let more = time && self.begun < self.turns.most;
+        self.begun += u32::from(more);
+        more
+    }
 }
 
 /// Makes a file that must not be there, and closes it.

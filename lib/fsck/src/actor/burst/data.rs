@@ -5,8 +5,8 @@ use std::time::Duration;
 use miqm_sys::lock::Range;
 use miqm_sys::probe::Family;
 
-use super::{INVALID, Makes, UNKNOWN, give_back, take};
-use crate::call::{BYTES_MAX, Burst, Bytes, Call, Value, WRITE_MAX};
+use super::{INVALID, Left, Makes, UNKNOWN, give_back, take};
+use crate::call::{BYTES_MAX, Burst, Bytes, Call, Turns, Value, WRITE_MAX};
 use crate::stamp::{self, Content, Difference};
 
 pub(super) fn burst(body: &mut dyn Makes, burst: &Burst) -> Result<Value, i32> {
@@ -19,9 +19,9 @@ pub(super) fn burst(body: &mut dyn Makes, burst: &Burst) -> Result<Value, i32> {
             step(*chunk, BYTES_MAX)?;
             Ok(compare(body, *fd, *content, (*at, *bytes), *chunk))
         }
-        Burst::Records { fd, family, tag, bytes, rounds, limit_ms } => {
+        Burst::Records { fd, family, tag, bytes, turns } => {
             step(*bytes, WRITE_MAX)?;
-            records(body, (*fd, *family), *tag, *bytes, (*rounds, *limit_ms))
+            records(body, (*fd, *family), *tag, *bytes, *turns)
         }
         _ => Err(INVALID),
     }
@@ -99,11 +99,12 @@ fn records(
     (fd, family): (u8, Family),
     tag: u32,
     bytes: u32,
-    (rounds, limit_ms): (u32, u32),
+    turns: Turns,
 ) -> Result<Value, i32> {
     let (mut places, mut seconds) = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        let limit = Duration::from_millis(limit_ms.into());
+    let limit = Duration::from_millis(turns.limit_ms.into());
+    let mut left = Left::new(turns);
+    while left.one_more() {
         seconds.push(take(body, fd, family, Range::WHOLE, limit)?);
         let Value::Attributes(found) = body.get(&Call::StatFd { fd })? else { return Err(UNKNOWN) };
         let at = found.bytes;

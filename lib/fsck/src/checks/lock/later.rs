@@ -321,7 +321,7 @@ pub(in crate::checks) const CHECKS: &[Check] = &[
     Check {
         id: "lock.race",
         title: "of many that take the lock in turns only one is inside",
-        how: "Four processes take the lock 25 times each, as fast as they can, and note when they \
+        how: "Four processes take the lock up to 25 times each, as fast as they can, and note when they \
              had it and whom they met.",
         why: "Only the lock keeps two instances from serving, and writing, at the same time.",
         change: MAKER,
@@ -395,24 +395,47 @@ pub(in crate::checks) const CHECKS: &[Check] = &[
 ];
 
 /// What comes after the checks of data: if those fail, so does this, and it says less.
-pub(in crate::checks) const DATA: &[Check] = &[Check {
-    id: "lock.update",
-    title: "what a holder wrote, the next holder reads",
-    how: "Four processes add to a number in the file, 25 times each, under the lock.",
-    why: "An instance that takes over reads what the former one wrote last.",
-    change: "Mount without options that keep old data (on NFS: not nocto, no large actimeo; \
+pub(in crate::checks) const DATA: &[Check] = &[
+    Check {
+        id: "lock.update",
+        title: "what a holder wrote, the next holder reads",
+        how: "Four processes add to a number in the file, up to 25 times each, under the lock.",
+        why: "An instance that takes over reads what the former one wrote last.",
+        change: "Mount without options that keep old data (on NFS: not nocto, no large actimeo; \
              on SMB: cache=none or cache=strict).",
-    needs: &["lock.race", "data.under-lock"],
-    runs: Runs::BASIC.and(Runs::CONCURRENT).and(Runs::WAITING),
-    required: true,
-    run: |stage| {
-        each(
-            stage,
-            "update",
-            INSTANCE_LOCKS,
-            "Whoever has the lock reads what the \
+        needs: &["lock.race", "data.under-lock"],
+        runs: Runs::BASIC.and(Runs::CONCURRENT).and(Runs::WAITING),
+        required: true,
+        run: |stage| {
+            each(
+                stage,
+                "update",
+                INSTANCE_LOCKS,
+                "Whoever has the lock reads what the \
              last holder wrote.",
-            race::update,
-        )
+                race::update,
+            )
+        },
     },
-}];
+    Check {
+        id: "lock.update-maker",
+        title: "the host of a file's maker reads what others wrote, while the maker has it open",
+        how: "As lock.update, but one of the processes made the file, and goes on with that descriptor.",
+        why: "A program that makes a file, keeps it open and shares it with another host works on old \
+              data. Instances open files again before they read what another may have written.",
+        change: "Where it can be had, use a client that treats this descriptor as any other. Other \
+                 programs that share files between the hosts should open them again after making them.",
+        needs: &["lock.update"],
+        runs: Runs::CONCURRENT.and(Runs::WAITING),
+        required: false,
+        run: |stage| {
+            each(
+                stage,
+                "update-maker",
+                INSTANCE_LOCKS,
+                "Whoever has the lock reads what the last holder wrote, the maker of the file, too.",
+                race::update_by_maker,
+            )
+        },
+    },
+];

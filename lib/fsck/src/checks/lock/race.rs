@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use miqm_sys::clock::BootInstant;
 use miqm_sys::probe::{Family, How};
 
 use super::meaning;
 use super::play::{
-    ALL, Done, ONE, Play, RECORD_LOCKS, TWO, W, does, ended, family_name, get, open, refused, take,
-    unlock, wants,
+    ALL, Done, ONE, Play, RECORD_LOCKS, TWO, W, close, does, ended, family_name, get, open,
+    refused, take, unlock, wants,
 };
 use crate::call::{Burst, Bytes, CONFLICT, Call, Reply, Value, Want};
 use crate::finding::{Evidence, Told};
@@ -84,34 +83,34 @@ struct Count {
     lost: u64,
     /// Times in which two processes of one host held the lock, by that host's clock.
     overlaps: u32,
-    /// How many times each process had the lock.
-    rounds: u32,
+    /// How many times processes had the lock, all together.
+    turns: u64,
 }
 
-/// How many times each can have the lock within the limit: fewer where a lock changes hands slowly.
-fn rounds(on: &mut Play<'_>) -> Done<u32> {
-    const ROUNDS: u32 = 25;
-    let began = BootInstant::now();
-    on.act(&[
-        get(ONE, 0, W, ALL, FREE),
-        unlock(ONE, 0, ALL),
-        get(TWO, 0, W, ALL, "A lock that was given back stays taken."),
-        unlock(TWO, 0, ALL),
-    ])?;
-    let turn = began.elapsed().as_millis() * 2 * CROWD as u128;
-    let fit = on.stage.limits().change.as_millis() / turn.max(1);
-    Ok(u32::try_from(fit).unwrap_or(ROUNDS).clamp(2, ROUNDS))
+/// What the process that made the file uses it by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Descriptor {
+    /// By the descriptor with which it was made. While that is open, processes of its host may read
+    /// from a cache: seen with the FUSE client of `GlusterFS` 10, whose `direct-io-mode` is for
+    /// files that are opened, not for those that are made.
+    Made,
+    /// By one that was opened after that was closed, as everybody else.
+    Opened,
 }
 
 /// Lets everybody add to a number in the file, under the lock.
-fn count(on: &mut Play<'_>) -> Done<Count> {
+fn count(on: &mut Play<'_>, descriptor: Descriptor) -> Done<Count> {
+    if descriptor == Descriptor::Opened {
+        // Closed before anybody opens it: while it is open, others of its host may read old data.
+        on.act(&[close(ONE, 0), close(TWO, 0)])?;
+        on.act(&[ONE, TWO].map(|who| open(who, 0, &on.file, How::RW)))?;
+    }
     crowd(on)?;
-    let rounds = rounds(on)?;
     on.act(&[does(ONE, Call::SetLength { fd: 0, bytes: 0 })])?;
     let guard = on.stage.name("guard");
     let limit = on.stage.limits().change;
-    let limit_ms = u32::try_from((limit * 3).as_millis()).unwrap_or(u32::MAX);
-    let call = Burst::Count { fd: 0, family: on.family, guard: guard.clone(), rounds, limit_ms };
+    let turns = on.stage.turns(25);
+    let call = Burst::Count { fd: 0, family: on.family, guard: guard.clone(), turns };
     // All wait before the first begins, or it might be done before the last one asks.
     on.act(&[get(ONE, 0, W, ALL, FREE)])?;
     for actor in &mut on.actors[TWO..] {
@@ -120,12 +119,13 @@ fn count(on: &mut Play<'_>) -> Done<Count> {
     on.pause()?;
     on.act(&[unlock(ONE, 0, ALL)])?;
     on.actors[ONE].begin(Call::Burst(call.clone()))?;
-    let mut found = Count { rounds, ..Count::default() };
+    let mut found = Count::default();
     let mut times: [Vec<(u64, u64)>; 2] = [Vec::new(), Vec::new()];
     for who in 0..CROWD {
         match on.actors[who].finish(limit * 4)?.map(|reply| reply.result) {
             Some(Ok(Value::Counted { intruders, held, .. })) => {
                 found.intruders += intruders;
+                found.turns += held.len() as u64;
                 let host = if on.stage.two_hosts() { who % 2 } else { 0 };
                 times[host].extend(held);
             }
@@ -150,7 +150,7 @@ fn count(on: &mut Play<'_>) -> Done<Count> {
     on.act(&[get(ONE, 0, W, ALL, "A lock that was given back stays taken.")])?;
     let read = on.actors[ONE].read(0, 0, 8)?;
     let number = read.try_into().map_or(0, u64::from_le_bytes);
-    found.lost = (u64::from(rounds) * CROWD as u64).saturating_sub(number);
+    found.lost = found.turns.saturating_sub(number);
     // A file of two holders may be left.
     on.actors[ONE].call(Call::Unlink { name: guard })?;
     Ok(found)
@@ -171,18 +171,18 @@ fn overlaps(times: &mut Vec<(u64, u64)>) -> u32 {
 pub(super) fn race(stage: &Stage) -> Result<Told, Trouble> {
     const PASS: &str = "Of processes that take the lock in turns only one is inside at a time.";
     super::play::each(stage, "race", RECORD_LOCKS, PASS, |on| {
-        let found = count(on)?;
+        let found = count(on, Descriptor::Opened)?;
         // A file that another host removed may be seen for a while where names are remembered, so
         // that alone proves nothing.
         if found.overlaps == 0 && (found.intruders == 0 || found.lost == 0) {
             return Ok(());
         }
         let note = format!(
-            "{CROWD} processes took the {} {} times each: {} times two of one host had it by \
-             that host's clock, {} times the file of another holder was there, {} increases of a \
-             number were lost",
+            "{CROWD} processes took the {} {} times: {} times two of one host had it by that \
+             host's clock, {} times the file of another holder was there, {} increases of a number \
+             were lost",
             family_name(on.family),
-            found.rounds,
+            found.turns,
             found.overlaps,
             found.intruders,
             found.lost
@@ -194,18 +194,29 @@ pub(super) fn race(stage: &Stage) -> Result<Told, Trouble> {
 }
 
 pub(super) fn update(on: &mut Play<'_>) -> Done {
-    let found = count(on)?;
-    if found.lost == 0 {
-        return Ok(());
-    }
-    let note = format!(
-        "{CROWD} processes added 1 to a number {} times each, under the lock; {} increases were \
-         lost",
-        found.rounds, found.lost
-    );
-    let evidence = Evidence::note(note).file(&on.file).offset(0);
+    let Some(evidence) = lost(on, Descriptor::Opened)? else { return Ok(()) };
     let summary = "Who gets a lock reads older data than its last holder wrote.";
     Err(Told::fail(summary).with(evidence).into())
+}
+
+pub(super) fn update_by_maker(on: &mut Play<'_>) -> Done {
+    let Some(evidence) = lost(on, Descriptor::Made)? else { return Ok(()) };
+    let summary = "While the maker of a file has it open, its host reads older data than the last \
+                   holder of the lock wrote.";
+    Err(Told::warning(summary).with(evidence).into())
+}
+
+/// What was lost although everybody had the lock, if anything.
+fn lost(on: &mut Play<'_>, descriptor: Descriptor) -> Done<Option<Evidence>> {
+    let found = count(on, descriptor)?;
+    if found.lost == 0 {
+        return Ok(None);
+    }
+    let note = format!(
+        "{CROWD} processes added 1 to a number {} times, under the lock; {} increases were lost",
+        found.turns, found.lost
+    );
+    Ok(Some(Evidence::note(note).file(&on.file).offset(0)))
 }
 
 pub(super) fn stopped(on: &mut Play<'_>) -> Done {
