@@ -111,6 +111,8 @@ behaviours! {
         "the hosts number the files differently";
     StatfsZero Unusual Basic "statfs-zero" [] "statfs answers zeros";
     NoSpecialFiles Unusual Basic "no-special-files" [] "no named pipes, sockets or symbolic links";
+    NoLargeFiles Unusual Basic "no-large-files" [] "a write beyond 2 GiB is EFBIG";
+    LinksNotCounted Unusual Basic "links-not-counted" [] "every file says that it has one name";
 
     // Locks.
     LocksLocal Defect Concurrent "locks-local" [
@@ -126,6 +128,14 @@ behaviours! {
         "a lock of a range locks the whole file";
     RangesRounded Defect Basic "lock-ranges-rounded" ["lock.ranges"]
         "the ranges of locks are rounded to 4 KiB";
+    OneByteMore Defect Basic "lock-one-byte-more" ["lock.ranges"]
+        "a lock of a range locks the byte after it, too";
+    OneLockEach Defect Basic "one-lock-each" ["lock.merge" "lock.many"]
+        "a second lock of a file replaces the first one of the same owner";
+    LocksCollide Defect Basic "locks-collide" [
+        "lock.other-file" "lock.replace" "lock.many" "lock.race"
+    ]
+        "files that were made one after the other share their locks";
     OverlapIgnored Defect Basic "lock-overlap-ignored" ["lock.ranges"]
         "locks exclude each other only if they begin at the same byte";
     SharedExcludesShared Defect Basic "shared-excludes-shared" ["lock.shared"]
@@ -152,6 +162,8 @@ behaviours! {
         "an exclusive lock that is made shared is gone";
     UnlockDropsAll Defect Basic "unlock-drops-all" ["lock.split"]
         "to unlock some bytes unlocks the whole file";
+    UnlockDropsOthers Defect Basic "unlock-drops-others" ["lock.unlock"]
+        "to unlock bytes unlocks them for everybody";
     UnlockIgnored Defect Basic "unlock-ignored" ["lock.exclusive" "lock.unlock"]
         "to unlock does nothing; only a close does";
     NotReleasedAtClose Defect Basic "not-released-at-close" ["lock.close"]
@@ -176,6 +188,12 @@ behaviours! {
         "F_GETLK always says that nobody has a lock";
     GetlkReportsOwn Defect Basic "getlk-reports-own" ["lock.getlk"]
         "F_GETLK reports the asker's own lock";
+    GetlkWholeFile Defect Basic "getlk-whole-file" ["lock.getlk"]
+        "F_GETLK reports every lock as one of the whole file";
+    SecondNotWoken Defect All "second-waiter-not-woken" ["lock.wait-queue"]
+        "of those who wait for a lock only the first one is ever woken";
+    WaiterIgnoresReaders Defect All "waiter-ignores-readers" ["lock.wait-end"]
+        "who waits to write is let in while others read";
     NeverWoken Defect Waiting "waiter-never-woken" ["lock.wait"]
         "who waits for a lock waits for ever";
     WaitReturnsEarly Defect Waiting "wait-returns-without-lock" ["lock.wait"]
@@ -204,6 +222,10 @@ behaviours! {
         "a lock belongs to the name, not to the file";
     LostAtWrite Defect Basic "lock-lost-at-write" ["lock.write-keeps"]
         "locks of a file are gone when it is written through another descriptor";
+    LostAtSync Defect Basic "lock-lost-at-sync" ["lock.write-keeps"]
+        "locks of a file are gone when it is synced";
+    LocksMandatory Defect Basic "locks-mandatory" ["lock.advisory" "lock.write-keeps"]
+        "a locked file can be read and written by nobody else: EACCES";
     LockHangs Defect Basic "lock-hangs" ["lock.available" "F_OFD_SETLK"]
         "a request for a lock is never answered";
 
@@ -220,6 +242,16 @@ behaviours! {
         "data.under-lock-after-cache" "data.under-lock" "see.after-lock"
     ]
         "a lock does not make a host look at a file again that it has open";
+    SameSecondUnseen Defect Concurrent "same-second-unseen" [
+        "see.write" "data.under-lock" "data.under-lock-after-cache"
+    ]
+        "a host looks only for other lengths and other seconds of change";
+    UnlockKeepsWrites Defect Concurrent "unlock-keeps-writes" ["see.write-open" "data.under-lock"]
+        "to unlock does not send what was written under the lock";
+    TailLate Defect Concurrent "tail-late" [
+        "data.under-lock" "data.append-locked" "name.rename-atomic"
+    ]
+        "another host reads zeros behind the old end of a file for 0.2 s";
     StaleAtOpen Defect Concurrent "stale-at-open" ["see.write" "see.size"]
         "an open does not make a host look at a file again that it has read";
     StaleSize Defect Concurrent "stale-size" [
@@ -279,6 +311,12 @@ behaviours! {
         "a hole is not full of zeros";
     ExtendShowsOld Defect Basic "extend-shows-old" ["data.truncate"]
         "a file that is made shorter and longer again shows its old data";
+    CutIgnored Defect Basic "emptying-ignored" ["data.truncate"]
+        "to make a file empty does nothing";
+    AllocateWipes Defect Basic "allocate-wipes" ["data.allocate"]
+        "to set space aside wipes what is there";
+    TimeStays Defect Basic "mtime-stays" ["data.mtime"]
+        "the time of the last change stays that of the creation";
     Aliases4G Defect Basic "offsets-alias-4g" ["data.offsets"]
         "offsets of writes are cut to 32 bits";
     PageTailLost Defect Basic "page-tail-lost" [
@@ -315,6 +353,12 @@ behaviours! {
         "name.unlink-open" "name.rename-open" "name.rename-atomic"
     ]
         "a file that is removed is gone for who has it open";
+    OpenIsBusy Defect Basic "open-files-busy" [
+        "name.unlink-open" "name.rename-open" "lock.rename" "lock.replace"
+    ]
+        "a file that somebody has open cannot be removed or renamed: EBUSY";
+    RemovesFull Defect Basic "rmdir-removes-full" ["name.mkdir-rmdir"]
+        "a directory can be removed with what is in it";
     ListingMisses Defect Basic "listing-misses" ["name.list"]
         "a directory does not list every 20th name";
     ListingRepeats Defect Basic "listing-repeats" ["name.list" "name.characters"]
@@ -398,6 +442,10 @@ behaviours! {
         "a new file does not inherit the group of a set-group-id directory";
     ChmodRefused Defect Basic "chmod-refused" ["perm.chmod" "perm.setgid-dir"] "chmod is EPERM";
     ChmodIgnored Defect Basic "chmod-ignored" ["perm.chmod" "perm.setgid-dir"] "chmod does nothing";
+    GroupStays Defect Basic "group-stays" ["perm.chown-group"]
+        "to give a file to another group does nothing";
+    DirectorySyncRefused Defect Basic "directory-sync-refused" ["sync.directory"]
+        "fsync of a directory is EIO";
     OwnersDiffer Defect Concurrent "owners-differ" ["perm.same-owner"]
         "the second host shows other owners";
     OpenSyncRefused Defect Basic "open-sync-refused" ["sync.osync" "sync.odsync"]

@@ -26,7 +26,8 @@ fn belief(behaviour: Behaviour) -> Option<Belief> {
     let minute = Duration::from_mins(1);
     let seconds = Duration::from_secs;
     Some(match behaviour {
-        Behaviour::NfsCaching | Behaviour::WriteBehind => {
+        Behaviour::SameSecondUnseen => all(3 * minute, true, true),
+        Behaviour::NfsCaching | Behaviour::WriteBehind | Behaviour::UnlockKeepsWrites => {
             Belief { attributes: seconds(3), ..all(seconds(30), true, true) }
         }
         Behaviour::WritesInvisible | Behaviour::WritesStay => all(NEVER, false, false),
@@ -80,8 +81,22 @@ impl Client {
         if self.behaviour != Behaviour::WritesStay {
             self.send(disk, file);
         }
+        if self.behaviour == Behaviour::SameSecondUnseen && self.looks_alike(disk, file) {
+            return;
+        }
         self.attributes.remove(&file);
         self.data.remove(&file);
+    }
+
+    /// Whether a file has the length, and the second of change, that this host knows.
+    fn looks_alike(&self, disk: &Disk, file: u64) -> bool {
+        let second = |time: SystemTime| {
+            time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+        };
+        let (Some((seen, _)), Ok(node)) = (self.attributes.get(&file), disk.node(file)) else {
+            return false;
+        };
+        (seen.size, second(seen.mtime)) == (node.bytes.len(), second(node.mtime))
     }
 
     pub(super) fn opened(&mut self, disk: &mut Disk, file: u64) {
@@ -189,9 +204,10 @@ impl Client {
         let node = disk.node(file)?;
         Ok(match self.behaviour {
             Behaviour::StaleAppend => self.sizes.get(&file).copied().unwrap_or_default(),
-            Behaviour::NfsCaching | Behaviour::WriteBehind | Behaviour::WritesStay => {
-                self.attributes(file, node).size
-            }
+            Behaviour::NfsCaching
+            | Behaviour::WriteBehind
+            | Behaviour::WritesStay
+            | Behaviour::UnlockKeepsWrites => self.attributes(file, node).size,
             _ => node.bytes.len(),
         })
     }
@@ -210,7 +226,7 @@ impl Client {
             (seen.mtime, seen.ctime) = (SystemTime::now(), SystemTime::now());
         }
         match self.behaviour {
-            Behaviour::WriteBehind | Behaviour::WritesStay => {
+            Behaviour::WriteBehind | Behaviour::WritesStay | Behaviour::UnlockKeepsWrites => {
                 let before = disk.node(file)?.bytes.clone();
                 let (bytes, _) = self.data.entry(file).or_insert((before, Instant::now()));
                 bytes.write(offset, data);
@@ -253,7 +269,7 @@ impl Client {
         let key = (parent, name.to_owned());
         let minutes = Duration::from_mins(2);
         let believed = |known: Option<u64>| match self.behaviour {
-            Behaviour::NfsCaching | Behaviour::WriteBehind => {
+            Behaviour::NfsCaching | Behaviour::WriteBehind | Behaviour::UnlockKeepsWrites => {
                 Duration::from_secs(if known.is_some() { 1 } else { 3 })
             }
             Behaviour::CreationsInvisible if known.is_none() => minutes,

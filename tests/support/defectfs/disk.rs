@@ -49,6 +49,8 @@ pub(super) struct Node {
     pub(super) opens: HashMap<usize, u32>,
     /// The host that removed its last name.
     pub(super) removed_by: Option<usize>,
+    /// When a host last made it longer, how long it was before, and which host.
+    pub(super) grown: Option<(Instant, u64, usize)>,
     /// What a crash leaves.
     stable_bytes: Bytes,
     stable_entries: BTreeMap<OsString, u64>,
@@ -99,6 +101,7 @@ fn new_node(kind: FileType, mode: u32, (uid, gid): (u32, u32), name: (u64, OsStr
         name,
         opens: HashMap::new(),
         removed_by: None,
+        grown: None,
         stable_bytes: Bytes::default(),
         stable_entries: BTreeMap::new(),
         dirty: BTreeSet::new(),
@@ -260,11 +263,12 @@ impl Disk {
         host: usize,
     ) -> Answer<()> {
         let number = self.look_up(parent, name)?;
+        let removes_full = self.behaviour == Behaviour::RemovesFull;
         let node = self.node_mut(number)?;
         if node.kind != FileType::Directory {
             return Err(libc::ENOTDIR);
         }
-        if !node.entries.is_empty() {
+        if !node.entries.is_empty() && !removes_full {
             return Err(libc::ENOTEMPTY);
         }
         node.links = 1;
@@ -326,10 +330,15 @@ impl Disk {
     }
 
     pub(super) fn write(&mut self, number: u64, offset: u64, data: &[u8]) -> Answer<()> {
+        let stays = self.behaviour == Behaviour::TimeStays;
         let node = self.node_mut(number)?;
         node.bytes.write(offset, data);
         node.dirty.extend(Bytes::touched(offset, data.len() as u64));
+        let before = node.mtime;
         node.touch();
+        if stays {
+            node.mtime = before;
+        }
         Ok(())
     }
 
@@ -408,6 +417,7 @@ impl Disk {
         let node = self.node_mut(number)?;
         match behaviour {
             Behaviour::SyncRefused => return Err(libc::EINVAL),
+            Behaviour::DirectorySyncRefused => return Err(libc::EIO),
             Behaviour::DirectorySyncIgnored | Behaviour::RenameNotDurable => (),
             _ => node.stable_entries = node.entries.clone(),
         }

@@ -34,6 +34,9 @@ const SECOND_LOOK: Duration = Duration::from_millis(10);
 const HOURS: Duration = Duration::from_hours(5);
 const LISTED: Duration = Duration::from_mins(2);
 const NAME_MAX: usize = 32;
+const TAIL_LATE: Duration = Duration::from_millis(200);
+/// How many files share their locks where they do.
+const TOGETHER: u64 = 8;
 /// What the second host adds to numbers where they differ.
 const OTHER_NUMBERS: u64 = 1_000_000;
 const NOBODY: u32 = 65534;
@@ -189,7 +192,7 @@ impl Host {
         let nth = self.calls.fetch_add(1, Ordering::Relaxed);
         match (self.store.behaviour, call) {
             (Behaviour::SlowEverything, _) => thread::sleep(SLOW),
-            (Behaviour::WriteBehind, _) => {
+            (Behaviour::WriteBehind | Behaviour::UnlockKeepsWrites, _) => {
                 for host in lock(&self.store.hosts).iter() {
                     host.both(|disk, client| client.send_what_is_old(disk));
                 }
@@ -282,7 +285,7 @@ impl Host {
             crtime: UNIX_EPOCH,
             kind: node.kind,
             perm: u16::try_from(mode & 0o7777).unwrap_or_default(),
-            nlink: node.links,
+            nlink: if self.is(Behaviour::LinksNotCounted) { node.links.min(1) } else { node.links },
             uid: if foreign { NOBODY } else { node.uid },
             gid: if foreign { NOBODY } else { node.gid },
             rdev: node.device,
@@ -315,7 +318,8 @@ impl Host {
             self.usable(fh)?;
         }
         self.both(|disk, client| {
-            if let Some(len) = wishes.size {
+            if let Some(len) = wishes.size.filter(|len| *len > 0 || !self.is(Behaviour::CutIgnored))
+            {
                 client.set_len(disk, number, len)?;
             }
             let node = disk.node_mut(number)?;
@@ -323,7 +327,7 @@ impl Host {
                 node.mode = mode & 0o7777;
             }
             node.uid = wishes.uid.unwrap_or(node.uid);
-            node.gid = wishes.gid.unwrap_or(node.gid);
+            node.gid = wishes.gid.filter(|_| !self.is(Behaviour::GroupStays)).unwrap_or(node.gid);
             node.atime = wishes.atime.unwrap_or(node.atime);
             node.mtime = wishes.mtime.unwrap_or(node.mtime);
             node.ctime = SystemTime::now();
@@ -373,6 +377,9 @@ impl Host {
         self.both(|disk, client| {
             self.changed(client, parent, &name);
             let number = disk.look_up(parent, &name)?;
+            if self.is(Behaviour::OpenIsBusy) && disk.node(number)?.is_open() {
+                return Err(libc::EBUSY);
+            }
             let used = disk.node(number)?.opens.get(&self.number).is_some_and(|opens| *opens > 0);
             if self.is(Behaviour::SillyRename) && used && disk.node(number)?.links == 1 {
                 let silly = OsString::from(format!(".removed{:08x}", self.next()));
@@ -406,6 +413,14 @@ impl Host {
             }
         }
         let renamed = self.both(|disk, client| {
+            let open = |at, name| {
+                let found = disk.look_up(at, name).and_then(|number| disk.node(number));
+                found.is_ok_and(Node::is_open)
+            };
+            if self.is(Behaviour::OpenIsBusy) && (open(parent, &name) || open(to_parent, &to_name))
+            {
+                return Err(libc::EBUSY);
+            }
             self.changed(client, parent, &name);
             self.changed(client, to_parent, &to_name);
             disk.rename((parent, &name), (to_parent, &to_name), flags, self.number)
@@ -478,6 +493,7 @@ impl Host {
 
     pub(super) fn read(&self, fh: u64, offset: u64, size: u64) -> Answer<Vec<u8>> {
         let handle = self.usable(fh)?;
+        self.barred(&handle, fh, (offset, size))?;
         let size = if self.is(Behaviour::ShortReads) { size.min(SHORT) } else { size };
         let mut offset = offset;
         if self.is(Behaviour::CrossedRead)
@@ -487,12 +503,34 @@ impl Host {
         {
             offset -= PAGE;
         }
-        self.both(|disk, client| client.read(disk, handle.file, (offset, size)))
+        self.both(|disk, client| {
+            let mut bytes = client.read(disk, handle.file, (offset, size))?;
+            if let Some((at, end, host)) = disk.node(handle.file)?.grown
+                && host != self.number
+                && at.elapsed() < TAIL_LATE
+            {
+                let known = usize::try_from(end.saturating_sub(offset)).unwrap_or(usize::MAX);
+                bytes.iter_mut().skip(known).for_each(|byte| *byte = 0);
+            }
+            Ok(bytes)
+        })
+    }
+
+    /// Refuses bytes that somebody else has locked, where that is so.
+    fn barred(&self, handle: &Handle, fh: u64, bytes: (u64, u64)) -> Answer<()> {
+        let key = self.lock_key(handle);
+        let mandatory = self.is(Behaviour::LocksMandatory);
+        let barred = mandatory && self.store.locks.bars(key, (self.number, fh), bytes);
+        if barred { Err(libc::EACCES) } else { Ok(()) }
     }
 
     /// Writes, and returns how much it says that it wrote.
     pub(super) fn write(&self, fh: u64, (offset, data): (u64, &[u8]), flags: i32) -> Answer<usize> {
         let handle = self.usable(fh)?;
+        self.barred(&handle, fh, (offset, data.len() as u64))?;
+        if self.is(Behaviour::NoLargeFiles) && offset >> 31 != 0 {
+            return Err(libc::EFBIG);
+        }
         let appends = flags & libc::O_APPEND != 0;
         let unlucky = data.len() >= DATA_MIN
             && self.writes.fetch_add(1, Ordering::Relaxed) % ONE_IN == ONE_IN - 1;
@@ -533,6 +571,10 @@ impl Host {
                 }
                 _ => (),
             }
+            let end = disk.node(handle.file)?.bytes.len();
+            if self.is(Behaviour::TailLate) && offset + stored.len() as u64 > end {
+                disk.node_mut(handle.file)?.grown = Some((Instant::now(), end, self.number));
+            }
             client.write(disk, handle.file, (offset, &stored))?;
             if synced {
                 client.send(disk, handle.file);
@@ -549,6 +591,9 @@ impl Host {
 
     pub(super) fn sync(&self, fh: u64, data_only: bool) -> Answer<()> {
         let handle = self.usable(fh)?;
+        if self.is(Behaviour::LostAtSync) {
+            self.store.locks.release(self.lock_key(&handle), |_| true);
+        }
         self.both(|disk, client| {
             client.send(disk, handle.file);
             client.synced(handle.file);
@@ -569,6 +614,10 @@ impl Host {
             let size = disk.node(handle.file)?.bytes.len();
             if mode & !(libc::FALLOC_FL_KEEP_SIZE) != 0 {
                 return Err(libc::EOPNOTSUPP);
+            }
+            if self.is(Behaviour::AllocateWipes) {
+                let wiped = vec![0; usize::try_from(len.min(size)).unwrap_or_default()];
+                client.write(disk, handle.file, (offset, &wiped))?;
             }
             if mode & libc::FALLOC_FL_KEEP_SIZE == 0 && offset + len > size {
                 client.set_len(disk, handle.file, offset + len)?;
@@ -637,7 +686,11 @@ impl Host {
 
     /// What locks of an open file are on.
     pub(super) fn lock_key(&self, handle: &Handle) -> u64 {
-        if self.is(Behaviour::LockOnName) { handle.name } else { handle.file }
+        match self.store.behaviour {
+            Behaviour::LockOnName => handle.name,
+            Behaviour::LocksCollide => handle.file / TOGETHER,
+            _ => handle.file,
+        }
     }
 
     /// Whose a lock is.
@@ -656,6 +709,9 @@ impl Host {
     }
 
     pub(super) fn about_to_unlock(&self, file: u64) {
+        if self.is(Behaviour::UnlockKeepsWrites) {
+            return;
+        }
         self.both(|disk, client| client.send(disk, file));
     }
 

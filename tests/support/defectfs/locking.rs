@@ -1,6 +1,6 @@
 //! The server's locks, and who waits for one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::sync::{Arc, Mutex, Weak};
 use std::thread;
@@ -23,6 +23,8 @@ const POLL_EVERY: Duration = Duration::from_secs(4);
 const EXPIRES_AFTER: Duration = Duration::from_secs(3);
 const RACE: Duration = Duration::from_millis(3);
 const LOCKS_MAX: usize = 64;
+/// Longer than any test.
+const NEVER: Duration = Duration::from_hours(1);
 /// How often time is looked at.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -128,6 +130,7 @@ impl Locks {
                 lock.start -= lock.start % PAGE;
                 lock.end |= PAGE - 1;
             }
+            Behaviour::OneByteMore => lock.end = lock.end.saturating_add(1),
             Behaviour::SharedExcludesShared => lock.exclusive = true,
             Behaviour::EndsAtEof if lock.end == u64::MAX => {
                 lock.end = ask.size.max(lock.start + 1) - 1;
@@ -190,6 +193,9 @@ impl Locks {
             _ => self.in_the_way(table, ask.file, &wanted),
         };
         if let Some(found) = &mut found {
+            if self.behaviour == Behaviour::GetlkWholeFile {
+                (found.start, found.end) = (0, u64::MAX);
+            }
             found.pid = match self.behaviour {
                 Behaviour::GetlkPidZero => 0,
                 Behaviour::GetlkPidForeign => 1,
@@ -209,18 +215,39 @@ impl Locks {
         }
         let mut state = lock(&self.state);
         let scope = self.scope(ask.kind, ask.lock.side);
-        state.tables.entry(scope).or_default().let_go(ask.file, &bytes);
+        let table = state.tables.entry(scope).or_default();
+        table.let_go(ask.file, &bytes);
+        if self.behaviour == Behaviour::UnlockDropsOthers {
+            drop(table.remove(ask.file, |lock| lock.overlaps(&bytes)));
+        }
         self.grant(&mut state);
     }
 
+    /// Whether somebody else's exclusive lock keeps an open file of a host from these bytes.
+    pub(super) fn bars(&self, file: u64, (host, fh): (usize, u64), bytes: (u64, u64)) -> bool {
+        let (start, len) = bytes;
+        let end = start.saturating_add(len.max(1) - 1);
+        let state = lock(&self.state);
+        let mut held = state.tables.values().flat_map(|table| table.held(file));
+        held.any(|lock| {
+            let theirs = (lock.side, lock.fh) != (host, fh);
+            lock.exclusive && theirs && lock.start <= end && start <= lock.end
+        })
+    }
+
     fn take(&self, state: &mut State, ask: &Ask) -> Verdict {
+        self.take_unless(state, ask, |_| true)
+    }
+
+    /// Takes a lock unless one of those that count is in the way.
+    fn take_unless(&self, state: &mut State, ask: &Ask, counts: impl Fn(&Lock) -> bool) -> Verdict {
         let wanted = self.as_understood(ask);
         let scope = self.scope(ask.kind, wanted.side);
         let table = state.tables.entry(scope).or_default();
         let mine = table.held(ask.file).to_vec();
         let mine = mine.iter().filter(|held| held.is_of(&wanted) && held.overlaps(&wanted));
         let (shared, exclusive): (Vec<&Lock>, Vec<&Lock>) = mine.partition(|held| !held.exclusive);
-        if self.in_the_way(table, ask.file, &wanted).is_some() {
+        if self.in_the_way(table, ask.file, &wanted).is_some_and(|held| counts(&held)) {
             if self.behaviour == Behaviour::UpgradeLosesShared && !shared.is_empty() {
                 table.let_go(ask.file, &wanted);
                 self.grant(state);
@@ -234,6 +261,10 @@ impl Locks {
             }
             Behaviour::DowngradeExcludes if downgrade => (),
             Behaviour::DowngradeDrops if downgrade => table.let_go(ask.file, &wanted),
+            Behaviour::OneLockEach => {
+                drop(table.remove(ask.file, |held| held.is_of(&wanted)));
+                table.put(ask.file, wanted);
+            }
             _ => table.put(ask.file, wanted),
         }
         if self.behaviour == Behaviour::LockExpires {
@@ -336,15 +367,22 @@ impl Locks {
             return;
         }
         let now = Instant::now();
+        let mut served = HashSet::new();
         for mut waiter in std::mem::take(&mut state.waiting) {
+            if self.behaviour == Behaviour::SecondNotWoken && served.contains(&waiter.ask.file) {
+                waiter.next = now + NEVER;
+            }
             if waiter.next > now {
                 state.waiting.push(waiter);
                 continue;
             }
             waiter.next = now + self.patience();
-            match (self.take(state, &waiter.ask), waiter.reply.take()) {
+            let readers = self.behaviour != Behaviour::WaiterIgnoresReaders;
+            let taken = self.take_unless(state, &waiter.ask, |held| held.exclusive || readers);
+            match (taken, waiter.reply.take()) {
                 (Verdict::Conflict, reply) => state.waiting.push(Waiter { reply, ..waiter }),
                 (Verdict::Granted, Some(reply)) => {
+                    served.insert(waiter.ask.file);
                     (waiter.granted)();
                     reply.ok();
                 }

@@ -340,6 +340,10 @@ fn setgid_dir(stage: &Stage) -> Result<Told, Trouble> {
         let evidence = tools::on(&actor, &top, format!("it has {:04o}", top_now.permissions()));
         return Ok(tools::fail("A directory does not keep its set-group-id bit.", evidence));
     }
+    if top_now.gid != gid {
+        let told = "The directory stayed in its group, though it was given to another one.";
+        return Ok(Told::not_tested(told));
+    }
     for (found, name) in [(of_file, &file), (of_dir, &dir)] {
         if found.gid != gid {
             let note = format!("the directory is in group {gid}, this is in group {}", found.gid);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use miqm_sys::clock::BootInstant;
 use miqm_sys::probe::{self, Dir, How};
 
-use super::sheet::{Head, Id, SHEET_BYTES_MAX, Sheet};
+use super::sheet::{HEAD_BYTES, Head, Id, SHEET_BYTES_MAX, Sheet};
 
 /// The new files that stay; older ones are removed.
 const KEPT: usize = 2;
@@ -22,8 +22,6 @@ const INTERRUPTED: i32 = 4;
 const AGAIN: u32 = 50;
 /// How often it is looked whether the staying file is still there.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
-/// Most sheets are shorter, so that they are read at once.
-const SHORT_BYTES: usize = 8 * 1024;
 
 /// Where the files of a copy are, and how they are called: `FOLDER/STEM.ENDING` stays, and
 /// `FOLDER/STEM.NUMBER.ENDING` are new ones.
@@ -228,7 +226,8 @@ impl View {
 pub(crate) fn read_sheet(dir: &Dir, name: &str, after: u64) -> Result<Option<Sheet>, i32> {
     let file = again(|| dir.open_file(name, How::RO))?;
     let mut bytes = Vec::new();
-    read_up_to(&file, SHORT_BYTES, &mut bytes);
+    // Nearly every look finds what was there before: no more is read than says so.
+    read_up_to(&file, HEAD_BYTES, &mut bytes);
     let Some(head) = Head::read(&bytes).filter(|head| head.number > after) else { return Ok(None) };
     read_up_to(&file, head.bytes.min(SHEET_BYTES_MAX), &mut bytes);
     Ok(Sheet::read(&bytes).filter(|sheet| sheet.number > after))

@@ -74,8 +74,8 @@ impl Pace {
 
     pub(crate) fn wait(&self) -> Duration {
         Duration::from_millis(match self.0.elapsed().as_millis() {
-            0..100 => 2,
-            100..500 => 5,
+            0..30 => 2,
+            30..500 => 5,
             500..2000 => 20,
             _ => 100,
         })

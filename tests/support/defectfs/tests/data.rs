@@ -1,5 +1,7 @@
 use std::os::unix::fs::FileExt;
 
+use nix::fcntl::{FallocateFlags, fallocate};
+
 use super::*;
 
 pub(super) fn broken_by(behaviour: Behaviour) -> Option<Probe> {
@@ -13,7 +15,10 @@ pub(super) fn broken_by(behaviour: Behaviour) -> Option<Probe> {
         Behaviour::StaleOwnRead => own_writes_are_seen,
         Behaviour::HoleNotZero => holes_are_zero,
         Behaviour::ExtendShowsOld => extension_is_zero,
-        Behaviour::Aliases4G => far_offsets,
+        Behaviour::Aliases4G | Behaviour::NoLargeFiles => far_offsets,
+        Behaviour::CutIgnored => emptied_is_empty,
+        Behaviour::AllocateWipes => allocation_keeps,
+        Behaviour::TimeStays => time_moves_on,
         Behaviour::PageTailLost => small_appends,
         Behaviour::ShortReads => reads_are_full,
         Behaviour::ShortWrites => writes_are_full,
@@ -81,10 +86,36 @@ fn extension_is_zero(lab: &Lab) -> bool {
 fn far_offsets(lab: &Lab) -> bool {
     let file = file(lab);
     file.write_all_at(b"near", 5).expect("written");
-    file.write_all_at(b"far!", (1 << 32) + 5).expect("written");
+    if file.write_all_at(b"far!", (1 << 32) + 5).is_err() {
+        return false;
+    }
     let mut bytes = [0; 4];
     file.read_exact_at(&mut bytes, 5).expect("read");
     bytes == *b"near"
+}
+
+fn emptied_is_empty(lab: &Lab) -> bool {
+    let file = file(lab);
+    file.write_all_at(b"abc", 0).expect("written");
+    file.set_len(0).expect("emptied");
+    file.metadata().expect("stat").len() == 0
+}
+
+fn allocation_keeps(lab: &Lab) -> bool {
+    let file = file(lab);
+    file.write_all_at(b"abc", 0).expect("written");
+    fallocate(&file, FallocateFlags::empty(), 0, 4096).expect("allocated");
+    let mut bytes = [0; 3];
+    file.read_exact_at(&mut bytes, 0).is_ok() && bytes == *b"abc"
+}
+
+fn time_moves_on(lab: &Lab) -> bool {
+    let file = file(lab);
+    let changed = || file.metadata().and_then(|found| found.modified()).expect("stat");
+    let before = changed();
+    thread::sleep(Duration::from_millis(20));
+    file.write_all_at(b"abc", 0).expect("written");
+    changed() > before
 }
 
 fn small_appends(lab: &Lab) -> bool {

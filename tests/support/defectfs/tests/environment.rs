@@ -2,7 +2,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::time::SystemTime;
 
 use nix::sys::statvfs::statvfs;
-use nix::unistd::{Gid, chown, geteuid};
+use nix::unistd::{Gid, chown, fchown, geteuid};
 
 use super::*;
 
@@ -17,6 +17,8 @@ pub(super) fn broken_by(behaviour: Behaviour) -> Option<Probe> {
         Behaviour::RootSquash => owner_is_who_made_it,
         Behaviour::ModeIgnored | Behaviour::ChmodRefused | Behaviour::ChmodIgnored => mode_is_kept,
         Behaviour::SetgidLost => group_is_inherited,
+        Behaviour::GroupStays => group_is_given,
+        Behaviour::DirectorySyncRefused => directory_can_be_synced,
         Behaviour::OpenSyncRefused => can_open_synchronously,
         Behaviour::SyncHangs => sync_ends,
         Behaviour::WriteHangs => writes_end,
@@ -75,6 +77,16 @@ fn group_is_inherited(lab: &Lab) -> bool {
     fs::set_permissions(&directory, fs::Permissions::from_mode(0o2775)).expect("set");
     let new = open(&directory.join("file"));
     new.metadata().expect("stat").gid() == 4711
+}
+
+fn group_is_given(lab: &Lab) -> bool {
+    let file = file(lab);
+    fchown(&file, None, Some(Gid::from_raw(4711))).expect("given away");
+    file.metadata().expect("stat").gid() == 4711
+}
+
+fn directory_can_be_synced(lab: &Lab) -> bool {
+    File::open(lab.path(0)).and_then(|directory| directory.sync_all()).is_ok()
 }
 
 fn can_open_synchronously(lab: &Lab) -> bool {

@@ -15,7 +15,11 @@ pub(super) fn broken_by(behaviour: Behaviour) -> Option<Probe> {
         | Behaviour::LocksNotImplemented
         | Behaviour::LocksUnsupported
         | Behaviour::OfdRefused => excludes_here,
-        Behaviour::WholeFileOnly | Behaviour::RangesRounded => adjacent_ranges_are_apart,
+        Behaviour::WholeFileOnly | Behaviour::RangesRounded | Behaviour::OneByteMore => {
+            adjacent_ranges_are_apart
+        }
+        Behaviour::OneLockEach => two_locks_of_one_file,
+        Behaviour::LocksCollide => files_are_apart,
         Behaviour::OverlapIgnored => overlaps_are_seen,
         Behaviour::SharedExcludesShared => shared_with_shared,
         Behaviour::SharedAdmitsWriter => shared_keeps_writer_away,
@@ -30,6 +34,7 @@ pub(super) fn broken_by(behaviour: Behaviour) -> Option<Probe> {
         Behaviour::DowngradeDrops => downgrade_keeps,
         Behaviour::UnlockDropsAll => unlock_of_a_part,
         Behaviour::UnlockIgnored => unlock_unlocks,
+        Behaviour::UnlockDropsOthers => others_cannot_unlock,
         Behaviour::NotReleasedAtClose | Behaviour::ReleasedMinutesLate | Behaviour::LateRelease => {
             close_releases
         }
@@ -41,6 +46,9 @@ pub(super) fn broken_by(behaviour: Behaviour) -> Option<Probe> {
         Behaviour::OfdApart => classic_and_ofd_exclude,
         Behaviour::GetlkSaysFree => getlk_sees,
         Behaviour::GetlkReportsOwn => getlk_does_not_see_its_own,
+        Behaviour::GetlkWholeFile => getlk_knows_the_range,
+        Behaviour::SecondNotWoken => second_waiter_gets_it,
+        Behaviour::WaiterIgnoresReaders => waiter_waits_for_readers,
         Behaviour::GetlkPidZero | Behaviour::GetlkPidForeign => getlk_knows_whose,
         Behaviour::NeverWoken
         | Behaviour::WaitReturnsEarly
@@ -55,6 +63,8 @@ pub(super) fn broken_by(behaviour: Behaviour) -> Option<Probe> {
         Behaviour::LostAtRename => survives_rename,
         Behaviour::LockOnName => is_on_the_file,
         Behaviour::LostAtWrite => survives_write,
+        Behaviour::LostAtSync => survives_sync,
+        Behaviour::LocksMandatory => locked_can_be_read,
         Behaviour::LockHangs => answers,
         Behaviour::FlockIsFcntl => flock_is_apart,
         Behaviour::FlockLocal => flock_excludes_the_other_host,
@@ -112,6 +122,35 @@ fn shared_keeps_other_hosts_writer_away(lab: &Lab) -> bool {
 fn reaches_beyond_the_end(lab: &Lab) -> bool {
     let (one, other) = twice(lab);
     try_lock(&one) && take(&other, WRITE, 1000, 1).is_err()
+}
+
+fn two_locks_of_one_file(lab: &Lab) -> bool {
+    let (one, other) = twice(lab);
+    assert!(take(&one, WRITE, 0, 10).is_ok() && take(&one, WRITE, 20, 10).is_ok());
+    take(&other, WRITE, 0, 10).is_err()
+}
+
+fn files_are_apart(lab: &Lab) -> bool {
+    let files: Vec<_> = (0..9).map(|n| open(&lab.path(0).join(format!("file{n}")))).collect();
+    files.iter().all(try_lock)
+}
+
+fn others_cannot_unlock(lab: &Lab) -> bool {
+    let (one, other) = twice(lab);
+    assert!(try_lock(&one) && take(&other, FREE, 0, 0).is_ok());
+    !try_lock(&other)
+}
+
+fn survives_sync(lab: &Lab) -> bool {
+    let (one, other) = twice(lab);
+    assert!(try_lock(&one) && one.sync_all().is_ok());
+    !try_lock(&other)
+}
+
+fn locked_can_be_read(lab: &Lab) -> bool {
+    let (a, _) = pair(lab);
+    assert!(try_lock(&a));
+    fs::read(lab.path(1).join("file")).is_ok()
 }
 
 fn far_apart(lab: &Lab) -> bool {
@@ -258,6 +297,43 @@ fn waiter_gets_it(lab: &Lab) -> bool {
     let waits = told.recv_timeout(Duration::from_millis(200)).is_err();
     drop(a);
     waits && matches!(told.recv_timeout(SOON), Ok(Ok(_)))
+}
+
+/// Waits for a lock in a thread; what it gave, when it gives anything.
+fn waits(file: File, kind: i32) -> mpsc::Receiver<File> {
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        let done = fcntl(&file, FcntlArg::F_OFD_SETLKW(&range(kind, 0, 0)));
+        // Nobody listens if it comes too late, or the mount has ended.
+        drop(done.map(|_| tell.send(file)));
+    });
+    told
+}
+
+fn second_waiter_gets_it(lab: &Lab) -> bool {
+    let path = lab.path(0).join("file");
+    let (a, b) = pair(lab);
+    assert!(try_lock(&a));
+    let waiting = [waits(b, WRITE), waits(open(&path), WRITE)];
+    thread::sleep(Duration::from_millis(200));
+    drop(a);
+    // Each lets go of it at once.
+    let mut first = waiting.iter();
+    soon(|| waiting.iter().any(|one| one.try_recv().is_ok()))
+        && soon(|| first.any(|one| one.recv_timeout(SOON / 2).is_ok()))
+}
+
+fn waiter_waits_for_readers(lab: &Lab) -> bool {
+    let (a, b) = pair(lab);
+    assert!(take(&a, READ, 0, 0).is_ok());
+    waits(b, WRITE).recv_timeout(Duration::from_millis(200)).is_err()
+}
+
+fn getlk_knows_the_range(lab: &Lab) -> bool {
+    let (one, other) = twice(lab);
+    take(&one, WRITE, 100, 10).expect("locked");
+    let found = getlk(&other);
+    (found.l_start, found.l_len) == (100, 10)
 }
 
 /// A process of the second host whose wait for the first one's lock is interrupted, and what it said.

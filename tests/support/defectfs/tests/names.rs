@@ -13,7 +13,9 @@ pub(super) fn broken_by(behaviour: Behaviour) -> Option<Probe> {
         Behaviour::NamesCut => long_names,
         Behaviour::NamesRefused | Behaviour::NamesMangled => special_characters,
         Behaviour::DotsStripped => dots_stay,
-        Behaviour::UnlinkKills => removed_but_open,
+        Behaviour::UnlinkKills | Behaviour::OpenIsBusy => removed_but_open,
+        Behaviour::RemovesFull => full_directories_stay,
+        Behaviour::LinksNotCounted => names_are_counted,
         Behaviour::ListingMisses | Behaviour::ListingRepeats => listing_is_whole,
         Behaviour::UnorderedListing => listing_is_ordered,
         Behaviour::LinkCopies | Behaviour::NoHardLinks => a_link_is_the_file,
@@ -96,9 +98,24 @@ fn removed_but_open(lab: &Lab) -> bool {
     use std::os::unix::fs::FileExt;
     let file = open(&lab.path(0).join("file"));
     file.write_all_at(b"abc", 0).expect("written");
-    fs::remove_file(lab.path(0).join("file")).expect("removed");
+    let removed = fs::remove_file(lab.path(0).join("file")).is_ok();
     let mut bytes = [0; 3];
-    file.read_exact_at(&mut bytes, 0).is_ok() && bytes == *b"abc"
+    removed && file.read_exact_at(&mut bytes, 0).is_ok() && bytes == *b"abc"
+}
+
+fn full_directories_stay(lab: &Lab) -> bool {
+    let directory = lab.path(0).join("directory");
+    fs::create_dir(&directory).expect("made");
+    drop(open(&directory.join("file")));
+    fs::remove_dir(&directory).is_err()
+}
+
+fn names_are_counted(lab: &Lab) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let (file, name) = (lab.path(0).join("file"), lab.path(0).join("name"));
+    drop(open(&file));
+    fs::hard_link(&file, &name).expect("linked");
+    fs::metadata(&file).expect("stat").nlink() == 2
 }
 
 fn listing_is_whole(lab: &Lab) -> bool {

@@ -7,6 +7,9 @@ pub(super) fn broken_by(behaviour: Behaviour) -> Option<Probe> {
         Behaviour::NfsCaching | Behaviour::WriteBehind | Behaviour::WritesInvisible => seen_at_once,
         Behaviour::StaleAtOpen | Behaviour::WritesMinutesLate => seen_after_open,
         Behaviour::StaleUnderLock => seen_under_lock,
+        Behaviour::SameSecondUnseen => quick_changes_are_seen,
+        Behaviour::UnlockKeepsWrites => seen_after_unlock,
+        Behaviour::TailLate => tail_is_read,
         Behaviour::WritesStay => seen_when_synced,
         Behaviour::StaleSize => whole_under_lock,
         Behaviour::StaleSizeShown => size_after_open,
@@ -58,6 +61,24 @@ fn seen_under_lock(lab: &Lab) -> bool {
     let (a, b) = changed(lab);
     a.sync_all().expect("synced");
     try_lock(&b) && start(&b) == *b"new"
+}
+
+fn quick_changes_are_seen(lab: &Lab) -> bool {
+    (0..3).all(|_| seen_after_open(lab))
+}
+
+fn seen_after_unlock(lab: &Lab) -> bool {
+    let (a, b) = pair(lab);
+    assert!(try_lock(&a));
+    a.write_all_at(b"new", 0).expect("written");
+    take(&a, libc::F_UNLCK, 0, 0).expect("unlocked");
+    try_lock(&b) && b.read_at(&mut [0; 3], 0).expect("read") == 3
+}
+
+fn tail_is_read(lab: &Lab) -> bool {
+    let (_a, b) = grown(lab);
+    let mut bytes = [0; 8192];
+    b.read_exact_at(&mut bytes, 0).is_ok() && bytes[4096..] == [2; 4096]
 }
 
 fn seen_when_synced(lab: &Lab) -> bool {

@@ -205,7 +205,9 @@ pub(super) fn link(stage: &Stage) -> Result<Told, Trouble> {
             format!("it has inode {} by one name and {} by the other", first.inode, second.inode);
         return Ok(fail("A hard link is another file.", on(&two, &new, note)));
     }
-    one.must(unlink(&old))?;
+    // Whether what is open can be removed is another matter.
+    two.close(0)?;
+    must_all(&mut one, vec![Call::Close { fd: 0 }, Call::Close { fd: 1 }, unlink(&old)])?;
     let calls = vec![open(1, &new, How::RO), stamps(1, 2, 0, SHORT)];
     if let Some(evidence) = differs(&mut one, &new, calls)? {
         return Ok(fail("A file lost content with one of its names.", evidence));
