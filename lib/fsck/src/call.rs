@@ -242,8 +242,9 @@ pub enum Burst {
     /// Makes `call` `times` times, at least `every_ms` apart from beginning to beginning, as long as it
     /// succeeds: answers [`Value::Samples`], the seconds of each.
     Repeat { call: Box<Call>, times: u32, every_ms: u32 },
-    /// Makes `call` again every `every_ms` until it gives what is wanted, at most `limit_ms`:
-    /// answers [`Value::Waited`]. The last answer decides.
+    /// Makes `call` again every `every_ms`, and then ever more seldom, a fiftieth of the time that has
+    /// passed apart, until it gives what is wanted, at most `limit_ms`: answers [`Value::Waited`]. The
+    /// last answer decides.
     Until { call: Box<Call>, want: Want, every_ms: u32, limit_ms: u32 },
     /// Makes the calls one after the other, whatever they give: answers [`Value::Replies`].
     All { calls: Vec<Call> },

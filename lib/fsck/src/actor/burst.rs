@@ -83,6 +83,9 @@ fn repeat(body: &mut dyn Makes, call: &Call, times: u32, every_ms: u32) -> Value
     Value::Samples { seconds, errno: None }
 }
 
+/// A wait is measured to such a part of itself.
+const PRECISION: u32 = 50;
+
 fn until(
     body: &mut dyn Makes,
     call: &Call,
@@ -93,12 +96,14 @@ fn until(
     let began = BootInstant::now();
     loop {
         let reply = body.make(call);
-        let (came, over) = (want.is_met_by(&reply), began.elapsed() >= limit);
+        let elapsed = began.elapsed();
+        let (came, over) = (want.is_met_by(&reply), elapsed >= limit);
         if came || over {
-            let seconds = began.elapsed().as_secs_f64();
+            let seconds = elapsed.as_secs_f64();
             return Value::Waited { came, seconds, last: Box::new(reply) };
         }
-        sleep(every);
+        // What takes long is measured well enough, and the storage may have others to serve.
+        sleep(every.max(elapsed / PRECISION).min(limit.saturating_sub(elapsed)));
     }
 }
 
