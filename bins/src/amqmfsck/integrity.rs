@@ -145,6 +145,7 @@ fn append(
     let mut witness = witness.map_err(|error| bad_witness(asked, &error))?;
     let options = Options {
         duration: asked.duration.map(Duration::from_secs),
+        sequences_max: None,
         known: None,
         witness: witness.as_mut(),
         patience: patience(asked),

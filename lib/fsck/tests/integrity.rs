@@ -146,22 +146,40 @@ fn appended_with_a_witness() {
     assert!(failed(&verify(&stage, None)).is_empty());
 }
 
+/// Appending ends when the log has its limit, and what is there can be verified.
+fn the_log_has_a_limit() {
+    let (_dir, stage) = formatted();
+    for _ in 0..2 {
+        let options = Options { sequences_max: Some(20), ..Options::default() };
+        let appended = append(&stage, options, &mut |_| {}).unwrap();
+        assert!(appended.full && appended.sequence >= 20, "{appended:?}");
+        let findings = appended.findings(&["here".into()]);
+        let lock = findings.iter().find(|found| found.check == "int.lock").unwrap();
+        assert!(lock.required && lock.summary.contains("the log had its limit"), "{lock:?}");
+        assert_eq!(failed(&verify(&stage, Some(appended.sequence))), [""; 0]);
+    }
+}
+
 /// The second of two takes over when the first is killed, and each is the other's witness.
 fn appended_by_two() {
     let (dir, base) = formatted();
     let stage = base.with_hosts(host(dir.path(), "mq1"), host(dir.path(), "mq2"));
-    let options = Options { duration: Some(Duration::from_secs(2)), ..Options::default() };
-    let (mut killed, mut taken) = (false, 0);
-    let both =
-        drive::append_both(&stage, options, &mut || false, &mut |place, event| match event {
-            Event::Waiting { holder, .. } if !killed => {
-                assert_eq!((place, holder), (Place::Second, "mq1"));
-                killed = true;
-                signal("-KILL", &children()[..1]);
-            }
-            Event::Taken(_) => taken += 1,
-            _ => {}
-        });
+    // It ends by itself only on a machine that is very slow.
+    let options = Options { duration: Some(Duration::from_mins(1)), ..Options::default() };
+    let (mut killed, mut taken, went_on) = (false, 0, std::cell::Cell::new(0_u64));
+    let stop = &mut || went_on.get() >= 20;
+    let both = drive::append_both(&stage, options, stop, &mut |place, event| match event {
+        Event::Waiting { holder, .. } if !killed => {
+            assert_eq!((place, holder), (Place::Second, "mq1"));
+            killed = true;
+            signal("-KILL", &children()[..1]);
+        }
+        Event::Taken(_) => taken += 1,
+        Event::Appended { count, .. } if place == Place::Second => {
+            went_on.set(went_on.get() + count);
+        }
+        _ => {}
+    });
     let [first, second] = both.unwrap();
     assert!(killed && taken == 2 && !first.lost.is_empty(), "{first:?} {second:?}");
     assert!(second.sequence > first.sequence && second.count > 0);
@@ -372,6 +390,8 @@ fn main() {
     let kills = numbers.next().and_then(|kills| u32::try_from(kills).ok()).unwrap_or(100);
     appended_with_a_witness();
     println!("appended with a witness: ok");
+    the_log_has_a_limit();
+    println!("the log has a limit: ok");
     appended_by_two();
     println!("appended by two: ok");
     stopped_and_continued();

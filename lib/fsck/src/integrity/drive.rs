@@ -376,11 +376,17 @@ pub fn remove(
     })
 }
 
+/// After this sequence appending ends: the log has 1 GiB then, and the files of the methods together have as
+/// much. Whoever takes the lock reads all of them.
+pub const SEQUENCES_MAX: u64 = 8 << 20;
+
 /// How to append.
 #[derive(Debug, Default)]
 pub struct Options<'a> {
     /// When to end; never by itself if `None`.
     pub duration: Option<Duration>,
+    /// The sequence after which it ends; [`SEQUENCES_MAX`] if `None`.
+    pub sequences_max: Option<u64>,
     /// What a witness knows to begin with, other than `witness`.
     pub known: Option<Known>,
     /// Is told every acknowledged sequence.
@@ -404,6 +410,8 @@ pub struct Appended {
     pub count: u64,
     /// How long pages were appended, in seconds.
     pub seconds: f64,
+    /// Whether it ended because the log has its limit.
+    pub full: bool,
     /// When the storage did not answer.
     pub stalls: Vec<Stall>,
     /// Why it ended, if it did not end in order.
@@ -581,7 +589,8 @@ pub fn append(
             turned => turned?,
         }
         copy.tell(&mut options);
-        if copy.over || stop() || over(copy.began, copy.writing, &options) {
+        copy.appended.full = copy.writing.is_some() && is_full(copy.appended.sequence, &options);
+        if copy.over || copy.appended.full || stop() || over(copy.began, copy.writing, &options) {
             break;
         }
     }
@@ -621,7 +630,11 @@ pub fn append_both(
             copy.tell(&mut options);
             known = copy.known().filter(|new| is_newer(new, known.as_ref())).or(known);
         }
-        if over(copies[0].began, writing, &options) {
+        for copy in copies.iter_mut().filter(|copy| copy.writing.is_some()) {
+            copy.appended.full = is_full(copy.appended.sequence, &options);
+        }
+        let full = copies.iter().any(|copy| copy.appended.full);
+        if full || over(copies[0].began, writing, &options) {
             break;
         }
     }
@@ -653,6 +666,11 @@ fn lost(trouble: Trouble) -> String {
         }
         Trouble::Asked => String::new(),
     }
+}
+
+/// Whether the log has its limit.
+fn is_full(sequence: u64, options: &Options<'_>) -> bool {
+    sequence >= options.sequences_max.unwrap_or(SEQUENCES_MAX)
 }
 
 /// Whether the time to append, or to wait for the lock, has passed.

@@ -193,7 +193,15 @@ pub(super) fn of_appended(appended: &Appended) -> Vec<(&'static str, Told)> {
             let seconds = appended.seconds;
             let sequence = appended.sequence;
             let kept = format!("It was kept for {seconds:.0} s, up to sequence {sequence}.");
-            told.push(("int.lock", stalls(Told::pass(kept), &appended.stalls)));
+            let kept = if appended.full {
+                Told::not_tested(format!(
+                    "{kept} Then the log had its limit, and appending ended: verify with -i, then remove \
+                     the files with -x and format them anew."
+                ))
+            } else {
+                Told::pass(kept)
+            };
+            told.push(("int.lock", stalls(kept, &appended.stalls)));
         }
         None => {}
     }
@@ -245,4 +253,32 @@ pub(crate) fn of_takeover(seconds: f64, orderly: bool) -> Told {
         Told::fail(text)
     };
     told.with(evidence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is told of the lock if it is lost with this error, 0 for "somebody else has it", after a pause.
+    fn lost(errno: i32, pause: f64) -> Told {
+        let (call, file) = ("fsync".to_owned(), "amqmfsck.log".to_owned());
+        let stalls = vec![Stall { sequence: 7, seconds: pause }];
+        let problem = Some(Problem::LockLost { call, file, errno });
+        let appended = Appended { stalls, problem, ..Appended::default() };
+        let (id, told) = of_appended(&appended).remove(0);
+        assert_eq!(id, "int.lock");
+        told
+    }
+
+    #[test]
+    fn a_lock_that_is_lost_without_a_failure_is_one() {
+        for errno in [0, 5, 116] {
+            let told = lost(errno, 0.5);
+            assert_eq!(told.verdict, Verdict::Fail, "{errno}");
+            assert!(told.summary.starts_with("The lock was lost: "), "{}", told.summary);
+            let told = lost(errno, 30.0);
+            assert_eq!(told.verdict, Verdict::NotTested, "{errno}");
+            assert!(told.summary.contains("right if a failure was injected"), "{}", told.summary);
+        }
+    }
 }
