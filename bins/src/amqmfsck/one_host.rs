@@ -72,7 +72,11 @@ pub(super) fn without_files(
 
 /// What it comes to that nothing can be made in the directory, unless a check has said so.
 fn not_made(stage: &Stage, refused: Evidence, report: &Report) -> Option<Finding> {
-    let id = if refused.error == "EROFS" { "env.read-only" } else { "name.create" };
+    let id = match refused.error.as_str() {
+        "EROFS" => "env.read-only",
+        "ENOSPC" | "EDQUOT" => "error.full",
+        _ => "name.create",
+    };
     if report.findings.iter().any(|found| found.check == id && found.verdict == Verdict::Fail) {
         return None;
     }
