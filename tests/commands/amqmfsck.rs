@@ -446,7 +446,7 @@ fn storage_that_is_read_only_or_full_is_told_as_that() {
     let program = program.to_string_lossy();
     let shared = machine.shared().display().to_string();
     for (options, part, check) in
-        [("ro", "EROFS", "env.read-only"), ("nr_inodes=1", "ENOSPC", "name.create")]
+        [("ro", "EROFS", "env.read-only"), ("nr_inodes=1", "ENOSPC", "error.full")]
     {
         let script = format!("mount -t tmpfs -o {options} t {shared} && exec {program} {shared}");
         let mut shell = process::Command::new("unshare");
