@@ -1,5 +1,6 @@
 //! A machine of one's own to run commands on, and what they said.
 
+pub(crate) mod boxes;
 pub(crate) mod defectfs;
 pub(crate) mod faultfs;
 mod golden;

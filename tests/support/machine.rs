@@ -164,11 +164,13 @@ fn words(line: &str) -> Vec<String> {
 #[must_use = "assert on the exit code"]
 pub(crate) struct Outcome {
     line: String,
+    /// Empty if there is no such directory.
     root: String,
     output: Output,
 }
 
 /// What a command said. The temporary directory of the test is `[ROOT]` in it.
+#[derive(Debug)]
 pub(crate) struct Said {
     /// Standard output.
     pub(crate) stdout: String,
@@ -177,6 +179,11 @@ pub(crate) struct Said {
 }
 
 impl Outcome {
+    /// A command that has ended elsewhere; `line` is what it was.
+    pub(crate) fn of(line: &str, output: Output) -> Self {
+        Self { line: line.to_owned(), root: String::new(), output }
+    }
+
     /// Asserts that the command was content and had nothing to complain about.
     pub(crate) fn success(self) -> Said {
         let said = self.code(0);
@@ -195,7 +202,10 @@ impl Outcome {
 
     /// Asserts how the command ended.
     pub(crate) fn code(self, expected: i32) -> Said {
-        let clean = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&self.root, "[ROOT]");
+        let clean = |bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes);
+            if self.root.is_empty() { text.into() } else { text.replace(&self.root, "[ROOT]") }
+        };
         let said = Said { stdout: clean(&self.output.stdout), stderr: clean(&self.output.stderr) };
         let status = self.output.status;
         assert!(
