@@ -11,6 +11,7 @@ mod dspmqver;
 mod endmqm;
 mod help;
 mod miqm_fsck;
+mod miqm_generator;
 mod miqmd;
 mod mqrc;
 mod rmvmqinf;

@@ -7,3 +7,4 @@ mod commands;
 mod scenarios;
 mod support;
 mod tidy;
+mod units;

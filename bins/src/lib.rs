@@ -31,6 +31,7 @@ commands! {
     dspmqinf::Dspmqinf,
     dspmqver::Dspmqver,
     endmqm::Endmqm,
+    generator::Generator,
     miqmd::Miqmd,
     mqrc::Mqrc,
     rmvmqinf::Rmvmqinf,

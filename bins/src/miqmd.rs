@@ -25,6 +25,9 @@ pub struct Miqmd {
     /// Tell the events of the start as lines of JSON through descriptor 3
     #[arg(long)]
     report: bool,
+    /// Run nothing: tell this host that the instance which ran here, and may have been killed, serves no more
+    #[arg(long, conflicts_with_all = ["multi_instance", "remake_dirs", "no_services", "report"])]
+    stopped: bool,
     /// The queue manager
     #[arg(value_name = "QMGR")]
     qmgr: QmgrName,
@@ -41,6 +44,7 @@ impl Tool for Miqmd {
         Exit::ActivePermitsStandby,
         Exit::ActiveRefusesStandby,
         Exit::StandbysFull,
+        Exit::Stopping,
         Exit::BadName,
         Exit::Fenced,
         Exit::StorageFailed,
@@ -51,6 +55,10 @@ impl Tool for Miqmd {
     const STORAGE: bool = false;
 
     fn run(self, env: &Env, _ui: &mut Ui<'_>) -> Result<Exit, Failure> {
+        if self.stopped {
+            instance::note_stopped(&env.host_env()?, &self.qmgr).map_err(Failure::from)?;
+            return Ok(Exit::Done);
+        }
         let request = StartRequest {
             qmgr: self.qmgr.clone(),
             multi_instance: self.multi_instance,

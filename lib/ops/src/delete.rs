@@ -12,6 +12,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use miqm_qmgr::boot;
 use miqm_qmgr::config::{ConfigError, Settings};
 use miqm_qmgr::env::Env;
 use miqm_qmgr::identity::{Identity, IdentityError};
@@ -290,6 +291,7 @@ impl<'a> Work<'a> {
 
 /// Removes what an instance of this host may have left. Whoever deletes holds the lock in it.
 fn forget_runtime(env: &Env, name: &QmgrName) -> Result<(), IoError> {
+    boot::forget(env, name)?;
     gone(fs::remove_tree(RuntimeDir::open(&env.runtime, name).path()))
 }
 

@@ -12,8 +12,8 @@ use miqm_server::control::protocol::{Answer, Ask};
 
 pub use miqm_server::control::protocol::{EndRequest, Refusal, WireMode};
 
-use miqm_sys::IoError;
 use miqm_sys::clock::{self, BootInstant};
+use miqm_sys::{IoError, proc};
 use miqm_types::QmgrName;
 
 /// How often to look whether the instance has gone.
@@ -141,8 +141,12 @@ pub fn role_here(env: &Env, qmgr: &QmgrName) -> Result<Option<LocalRole>, IoErro
     if !runtime.running()? {
         return Ok(None);
     }
-    let told = runtime.status().ok().flatten();
-    Ok(Some(told.map_or(LocalRole::Starting, |status| status.role)))
+    Ok(Some(match runtime.status().ok().flatten() {
+        None => LocalRole::Starting,
+        // Killed, and held up in a call: its locks go when that returns, whatever it said last.
+        Some(status) if !proc::alive(status.pid) => LocalRole::EndingImmediately,
+        Some(status) => status.role,
+    }))
 }
 
 /// Where the active instance runs, for people: nothing is decided by it.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use miqm_qmgr::boot;
 use miqm_qmgr::config::{ConfigError, Settings};
 use miqm_qmgr::env::Env;
 use miqm_qmgr::identity::{Identity, IdentityError};
@@ -164,14 +165,17 @@ pub fn remove(env: &Env, name: &QmgrName) -> Result<DefaultNow, InfError> {
     };
     is_there(&registry)?;
     not_running(env, name)?;
-    registry::edit(env, admin.maker, |edit| {
+    let default = registry::edit(env, admin.maker, |edit| {
         is_there(edit.registry())?;
         edit.remove(name);
-        Ok(match edit.unset_default(name) {
+        Ok::<_, InfError>(match edit.unset_default(name) {
             Ok(()) => DefaultNow::Good,
             Err(damaged) => DefaultNow::Damaged(damaged),
         })
-    })
+    })?;
+    // What stays of it says nothing any more.
+    drop(boot::forget(env, name));
+    Ok(default)
 }
 
 /// Makes sure that the stanza is not another installation's.

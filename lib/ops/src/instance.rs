@@ -1,5 +1,6 @@
 //! `miqmd`: an instance in this process.
 
+use miqm_qmgr::boot;
 use miqm_qmgr::env::Env;
 use miqm_qmgr::owner;
 use miqm_qmgr::runtime::RuntimeDir;
@@ -14,7 +15,7 @@ use miqm_types::QmgrName;
 
 pub use miqm_server::report::Report;
 
-use crate::start::{StartError, StartRequest, find};
+use crate::start::{StartError, StartRequest, find, wait_for_the_last_one};
 
 /// Why an instance did not start, or ended without being asked.
 #[derive(Debug, thiserror::Error)]
@@ -56,11 +57,13 @@ pub(crate) fn prepare(
 ) -> Result<Start, StartError> {
     let admin = owner::authorize(env)?;
     let entry = find(env, &request.qmgr)?;
+    wait_for_the_last_one(env, &request.qmgr)?;
     let runtime = RuntimeDir::open(&env.runtime, &request.qmgr);
     runtime.prepare(admin.maker)?;
     fs::make_dir_all(&env.errors_dir(), miqm_qmgr::layout::DIR_MODE, Some(admin.maker))?;
     proc::drop_to(admin.maker)?;
     proc::set_umask(0o007);
+    let boot_note = boot::note_file(env, &request.qmgr);
     Ok(Start {
         qmgr: request.qmgr.clone(),
         data_dir: entry.data_dir(),
@@ -72,10 +75,32 @@ pub(crate) fn prepare(
         owner: admin.maker,
         runtime,
         errors_dir: env.errors_dir(),
+        boot_note,
         journal,
         report,
         when_active: None,
     })
+}
+
+/// Tells the host that no instance of a queue manager serves here, unless one does: what an instance
+/// that was killed could not say.
+///
+/// # Errors
+///
+/// [`StartError`] if the caller may not, or the files of the host cannot be written.
+pub fn note_stopped(env: &Env, qmgr: &QmgrName) -> Result<(), StartError> {
+    let admin = owner::authorize(env)?;
+    let runtime = RuntimeDir::open(&env.runtime, qmgr);
+    if fs::presence(runtime.path())? == fs::Presence::Absent {
+        return Ok(());
+    }
+    let nobody_here = runtime.try_own(admin.maker)?;
+    // Killed and held up in a call, it has its lock for longer; it does nothing any more.
+    let is_dead = || runtime.status().ok().flatten().is_some_and(|status| !proc::alive(status.pid));
+    if nobody_here.is_some() || is_dead() {
+        runtime.write_role(false, admin.maker)?;
+    }
+    Ok(())
 }
 
 /// Runs an instance until it ends. `when_active` is given what it needs to serve applications.

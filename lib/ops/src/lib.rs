@@ -3,6 +3,7 @@
 //! Nothing here prints, parses arguments or chooses an exit code. An error is a situation that an
 //! operator acts on; the commands decide what is said about it.
 
+pub mod boot;
 pub mod create;
 pub mod delete;
 pub mod dump_log;

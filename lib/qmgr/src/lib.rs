@@ -1,6 +1,7 @@
 //! What a queue manager is on disk and who may touch it: registry, settings, layout, locks, role.
 
 pub mod autoconf;
+pub mod boot;
 pub mod config;
 pub mod env;
 pub mod identity;

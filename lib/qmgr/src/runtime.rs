@@ -5,6 +5,8 @@
 //! RUNTIME/<name>/status         what the instance is doing, as a stanza; replaced by rename
 //! RUNTIME/<name>/active         "1" only while the instance serves, else "0"; replaced by rename
 //! RUNTIME/<name>/control        the socket on which it takes orders
+//! RUNTIME/active@<name>         there only while the instance serves, for a path unit of systemd, which
+//!                               sees whether there is a file; <name> as in the name of the unit
 //! ```
 //!
 //! As everywhere, the lock decides: a status without the lock is left over from a dead instance.
@@ -165,13 +167,19 @@ impl LocalStatus {
 pub struct RuntimeDir {
     base: PathBuf,
     path: PathBuf,
+    serving: PathBuf,
 }
 
 impl RuntimeDir {
     /// The directory of a queue manager under the host's directory of runtime files. It need
     /// not exist.
     pub fn open(base: &Path, name: &QmgrName) -> Self {
-        Self { base: base.to_owned(), path: base.join(name.to_dir_component()) }
+        Self {
+            base: base.to_owned(),
+            path: base.join(name.to_dir_component()),
+            // No directory of a queue manager has this name: there is no @ in those.
+            serving: base.join(format!("active@{}", name.to_unit_instance())),
+        }
     }
 
     /// Its path.
@@ -197,6 +205,11 @@ impl RuntimeDir {
     /// The file that says whether the instance serves.
     pub fn role_file(&self) -> PathBuf {
         self.path.join("active")
+    }
+
+    /// The file that is there only while the instance serves.
+    pub fn serving_file(&self) -> PathBuf {
+        self.serving.clone()
     }
 
     /// Makes the directory, and the host's directory of runtime files, if they are not there.
@@ -265,14 +278,30 @@ impl RuntimeDir {
         fs::replace_volatile(&self.status_file(), &status.to_bytes(), INI_MODE, Some(owner))
     }
 
-    /// Replaces the file that says whether the instance serves. Only the instance itself does.
+    /// Replaces the file that says whether the instance serves, and makes or removes the other one that
+    /// does. Only the instance itself does, or who has found out that there is none.
     ///
     /// # Errors
     ///
-    /// If it cannot be replaced.
+    /// If one of them cannot be; the other is as it should be then.
     pub fn write_role(&self, serves: bool, owner: Owner) -> Result<(), IoError> {
         let text: &[u8] = if serves { b"1\n" } else { b"0\n" };
-        fs::replace_volatile(&self.role_file(), text, INI_MODE, Some(owner))
+        let marked = self.mark(serves, owner);
+        fs::replace_volatile(&self.role_file(), text, INI_MODE, Some(owner)).and(marked)
+    }
+
+    fn mark(&self, serves: bool, owner: Owner) -> Result<(), IoError> {
+        if serves {
+            match fs::create_new(&self.serving, INI_MODE, Some(owner)) {
+                Err(error) if !error.is_already_there() => Err(error),
+                _ => Ok(()),
+            }
+        } else {
+            match fs::remove_file(&self.serving) {
+                Err(error) if !error.is_not_found() => Err(error),
+                _ => Ok(()),
+            }
+        }
     }
 }
 
@@ -347,8 +376,28 @@ mod tests {
         assert!(dir.status().unwrap().is_none());
         dir.write_status(&status(LocalRole::Active), owner).unwrap();
         assert_eq!(dir.status().unwrap().unwrap().pid, 4711);
-        dir.write_role(true, owner).unwrap();
         drop(held);
         assert!(!dir.running().unwrap());
+    }
+
+    #[test]
+    fn both_files_tell_whether_it_serves() {
+        let base = tempfile::tempdir().unwrap();
+        let caller = miqm_sys::user::caller().unwrap();
+        let owner = Owner { uid: caller.uid, gid: caller.gid };
+        let dir = RuntimeDir::open(base.path(), &".Q/1".parse().unwrap());
+        dir.prepare(owner).unwrap();
+        let mark = base.path().join(r"active@\x2eQ-1");
+        assert_eq!(dir.serving_file(), mark);
+        for serves in [false, true, true, false, false] {
+            dir.write_role(serves, owner).unwrap();
+            let text = std::fs::read_to_string(dir.role_file()).unwrap();
+            assert_eq!((text == "1\n", mark.exists()), (serves, serves), "{text}");
+        }
+        // One that cannot be written does not keep the other from being right.
+        dir.write_role(true, owner).unwrap();
+        std::fs::remove_file(dir.role_file()).unwrap();
+        std::fs::create_dir(dir.role_file()).unwrap();
+        assert!(dir.write_role(false, owner).is_err() && !mark.exists());
     }
 }

@@ -3,6 +3,7 @@
 //! The driver's thread does no I/O on shared storage at all, so it can always answer, watch the age of
 //! the hold and stop serving. What touches the storage is done by the [`crate::keeper`].
 
+use std::fmt::Write as _;
 use std::sync::Weak;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use miqm_types::Epoch;
 
 use crate::control::protocol::{Answer, EndRequest, Refusal};
 use crate::keeper::{EndState, Order};
+use crate::pulse::{Pulse, is_well};
 use crate::report::StartEvent;
 use crate::sessions::Phase;
 use crate::shared::Shared;
@@ -36,6 +38,8 @@ const KEEPER_PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) enum Input {
     /// The keeper found another active instance, and this one waits.
     Joined { active_host: Option<String> },
+    /// Who holds the role, or has held it last, as far as the lock record tells.
+    Holder(Option<Holder>),
     /// Something happened that the role machine knows.
     Event(Event),
     /// The log is being replayed.
@@ -54,6 +58,13 @@ pub(crate) enum Input {
     Terminate,
     /// A command wants an end. `standby_waits` was looked up if it matters.
     End { request: EndRequest, standby_waits: bool, reply: Sender<Answer> },
+}
+
+/// Who holds the role, or has held it last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub(crate) host: String,
+    pub(crate) epoch: Epoch,
 }
 
 /// The end that is under way.
@@ -75,8 +86,13 @@ pub(crate) struct Driver {
     waiters: Vec<Sender<Answer>>,
     outcome: Option<Result<Outcome, Error>>,
     next_watchdog: Option<(BootInstant, Duration)>,
+    pulse: Pulse,
+    holder: Option<Holder>,
+    /// How much of the log has been read, in percent.
+    replayed: u8,
     told_waiting: u64,
-    told_connections: u64,
+    /// What the service manager was told last.
+    told_status: String,
     multi_instance: bool,
     /// Since when only the keeper is waited for.
     stopped_at: Option<BootInstant>,
@@ -113,8 +129,11 @@ impl Driver {
             waiters: Vec::new(),
             outcome: None,
             next_watchdog,
+            pulse: Pulse::new(),
+            holder: None,
+            replayed: 0,
             told_waiting: 0,
-            told_connections: 0,
+            told_status: String::new(),
             multi_instance,
             stopped_at: None,
         }
@@ -151,6 +170,7 @@ impl Driver {
                 self.shared.report().finish();
                 notify::ready();
             }
+            Input::Holder(holder) => self.holder = holder,
             Input::Event(event) => self.event(event),
             Input::Replaying { percent } => self.replaying(percent),
             Input::Replayed { records, in_flight } => {
@@ -211,15 +231,11 @@ impl Driver {
                 self.leave(Phase::Cut);
             }
             Act::Release => {
-                notify::stopping();
-                self.shared.show_serving(false);
+                self.serve_no_more();
                 let switchover = self.ending.as_ref().is_some_and(|e| e.request.switchover);
                 self.order(Order::Release { end: self.end_state, switchover });
             }
-            Act::GiveUp | Act::Abort => {
-                notify::stopping();
-                self.shared.show_serving(false);
-            }
+            Act::GiveUp | Act::Abort => self.serve_no_more(),
         }
         self.publish();
     }
@@ -241,8 +257,14 @@ impl Driver {
         self.shared.report().finish();
     }
 
-    fn leave(&mut self, phase: Phase) {
+    /// Said only now, and not when an end begins: the service manager gives an end that it knows of a
+    /// few minutes, and applications may take longer to disconnect.
+    fn serve_no_more(&self) {
+        self.shared.show_serving(false);
         notify::stopping();
+    }
+
+    fn leave(&mut self, phase: Phase) {
         let left = self.shared.sessions().enter(phase);
         // Nobody can be waited for in a pre-emptive end.
         if left == 0 || phase == Phase::Cut {
@@ -264,7 +286,11 @@ impl Driver {
         self.shared
             .log(&Message::HoldLost { qmgr: self.shared.qmgr().clone(), why: loss.to_string() });
         notify::status(&format!("fenced itself: {loss}"));
-        self.outcome = Some(Err(Error::Fenced(loss)));
+        // Who has asked for the end does not want a service manager to mend it.
+        self.outcome = Some(match self.ending {
+            Some(_) => Ok(Outcome { end: self.end_state }),
+            None => Err(Error::Fenced(loss)),
+        });
     }
 
     fn end(&mut self, request: EndRequest, standby_waits: bool, reply: Sender<Answer>) {
@@ -331,15 +357,11 @@ impl Driver {
     fn replaying(&mut self, percent: u8) {
         self.shared.report().tell(&StartEvent::Replaying { percent });
         notify::extend_timeout(Duration::from_mins(1));
-        notify::status(&format!("replaying the log, {percent} % read"));
+        self.replayed = percent;
     }
 
     fn tick(&mut self) {
-        let connections = self.shared.sessions().count();
-        if connections != self.told_connections && self.outcome.is_none() {
-            self.told_connections = connections;
-            notify::status(&self.sentence());
-        }
+        self.tell_status();
         self.watch_hold();
         self.leave_the_keeper();
         self.hurry();
@@ -386,7 +408,10 @@ impl Driver {
     }
 
     fn say_what_is_waited_for(&mut self) {
-        let Some(stuck) = inflight::longest() else { return };
+        let Some(stuck) = inflight::longest() else {
+            self.told_waiting = 0;
+            return;
+        };
         let seconds = stuck.elapsed.as_secs();
         if seconds > self.told_waiting {
             let what = format!("{} {}", stuck.op.as_str(), stuck.path.display());
@@ -402,9 +427,11 @@ impl Driver {
         if BootInstant::now() < due {
             return;
         }
-        if self.role != Role::Active
-            || inflight::longest().is_none_or(|stuck| stuck.elapsed < interval * 2)
-        {
+        self.pulse.feel(self.shared.beats());
+        // How long storage may keep an instance waiting is the hold's deadline, which may be set.
+        let limit = self.shared.hold().map_or(Duration::ZERO, |hold| hold.deadline());
+        let stuck = inflight::longest().map(|stuck| stuck.elapsed);
+        if is_well(self.role, stuck, self.pulse.silent_for(), limit.max(interval * 2)) {
             notify::watchdog();
         }
         self.next_watchdog = Some((BootInstant::now().saturating_add(interval), interval));
@@ -413,19 +440,45 @@ impl Driver {
     /// Shows the role to the local world.
     fn publish(&mut self) {
         self.shared.publish(self.role, self.epoch);
-        if self.outcome.is_none() {
-            notify::status(&self.sentence());
+        self.tell_status();
+    }
+
+    fn tell_status(&mut self) {
+        let sentence = self.sentence();
+        if self.outcome.is_none() && sentence != self.told_status {
+            notify::status(&sentence);
+            self.told_status = sentence;
         }
     }
 
+    /// Role, epoch, who is active, how far the replay has come, what is waited for.
     fn sentence(&self) -> String {
-        let connections = self.shared.sessions().count();
-        match self.epoch {
-            Some(epoch) if self.role.holds_locks() => {
-                format!("{}, epoch {epoch}, {connections} connections", self.role.as_str())
+        let role = self.role.as_str();
+        let mut text = match (self.role, &self.holder, self.epoch) {
+            (Role::Standby, Some(Holder { host, epoch }), _) => {
+                format!("{role}, {host} is active, epoch {epoch}")
             }
-            _ => self.role.as_str().to_owned(),
+            (Role::Standby, None, _) => format!("{role}, who is active cannot be told"),
+            (Role::Recovering, holder, _) => {
+                let after =
+                    holder.as_ref().map(|h| format!(" after epoch {} on {}", h.epoch, h.host));
+                format!("{role}{}, {} % of the log read", after.unwrap_or_default(), self.replayed)
+            }
+            (_, _, Some(epoch)) if self.role.holds_locks() => {
+                let connections = self.shared.sessions().count();
+                format!("{role}, epoch {epoch}, {connections} connections")
+            }
+            _ => role.to_owned(),
+        };
+        if self.told_waiting > 0
+            && let Some(stuck) = inflight::longest()
+        {
+            let (op, path) = (stuck.op.as_str(), stuck.path.display());
+            let seconds = self.told_waiting;
+            write!(text, "; no answer from the storage for {seconds} s: {op} {path}")
+                .expect("a string takes all");
         }
+        text
     }
 
     fn farewell(&mut self, outcome: &Result<Outcome, Error>) {

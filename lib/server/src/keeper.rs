@@ -15,7 +15,7 @@ use miqm_sys::clock::BootInstant;
 use miqm_sys::{IoError, clock, random};
 use miqm_types::{Epoch, Lsn};
 
-use crate::driver::Input;
+use crate::driver::{Holder, Input};
 use crate::shared::Shared;
 use crate::store::Store;
 use crate::{Error, Refused};
@@ -214,6 +214,7 @@ impl Keeper {
         let Some(slot) = self.take_slot(files, settings)? else {
             return Err(Refused::TooManyStandbys { most: settings.locks.standbys_max }.into());
         };
+        self.tell_holder(files);
         self.tell(Input::Joined { active_host });
         self.wait(files, settings, Some((slot, observed)))
     }
@@ -249,6 +250,7 @@ impl Keeper {
                 Ok(_) | Err(RecvTimeoutError::Disconnected) => return Ok(Waited::Stop),
             }
             let tried = files.try_active();
+            self.shared.beat();
             match tried {
                 Ok(Attempt::Taken(locks)) if is_wanted(&locks, observed)? => {
                     self.log_takeover(&locks)?;
@@ -279,6 +281,7 @@ impl Keeper {
             if checked.elapsed() >= SLOT_CHECK {
                 checked = BootInstant::now();
                 files.refresh();
+                self.tell_holder(files);
                 if !slot.as_ref().is_some_and(|slot| slot.check().unwrap_or(false)) {
                     drop(slot.take());
                     self.tell(Input::Event(Event::SlotLost));
@@ -286,6 +289,12 @@ impl Keeper {
                 }
             }
         }
+    }
+
+    /// For people: nothing is decided by it.
+    fn tell_holder(&self, files: &LockFiles) {
+        let record = files.see_master().ok().and_then(|seen| seen.record.present());
+        self.tell(Input::Holder(record.as_ref().map(holder)));
     }
 
     fn log_takeover(&self, locks: &ActiveLocks) -> Result<(), Error> {
@@ -311,6 +320,7 @@ impl Keeper {
     ) -> Result<Option<(Hold, Store)>, Error> {
         let predecessor = locks.predecessor()?.present();
         let epoch = predecessor.as_ref().map_or(Epoch(0), |record| record.epoch);
+        self.tell(Input::Holder(predecessor.as_ref().map(holder)));
         let proven = BootInstant::now();
         write_record(&locks.master, &self.shared.record(State::Starting, epoch), 0)?;
         let limits = Limits { deadline: settings.locks.hold_deadline, fresh: FRESH };
@@ -446,6 +456,10 @@ impl Keeper {
             None => Err(Refused::RunsHere.into()),
         }
     }
+}
+
+fn holder(record: &LockRecord) -> Holder {
+    Holder { host: record.host.to_string(), epoch: record.epoch }
 }
 
 /// What the driver hears of an error.

@@ -35,6 +35,7 @@ pub mod eventlog;
 mod keeper;
 pub mod maintain;
 mod notify;
+mod pulse;
 pub mod report;
 pub mod sessions;
 mod shared;
@@ -76,6 +77,8 @@ pub struct Start {
     pub runtime: RuntimeDir,
     /// `<prefix>/errors`.
     pub errors_dir: PathBuf,
+    /// What the host is to know of it before its storage is there; see [`miqm_qmgr::boot`].
+    pub boot_note: PathBuf,
     /// Whether the journal is to be used if there is one.
     pub journal: bool,
     /// Where the events of the start are told.

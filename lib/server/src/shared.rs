@@ -7,6 +7,7 @@ use std::time::Duration;
 use miqm_format::lockrec::{LockRecord, State};
 use miqm_messages::Message;
 use miqm_qmgr::autoconf;
+use miqm_qmgr::boot;
 use miqm_qmgr::config::Settings;
 use miqm_qmgr::identity::Identity;
 use miqm_qmgr::instance::hold::Hold;
@@ -114,6 +115,12 @@ impl Shared {
                 });
             }
         });
+        let noted =
+            boot::note(&self.boot_note, self.data_dir.path(), &settings.log.path, self.owner);
+        if let Err(error) = noted {
+            // It starts all the same; the next boot may not wait for the mount of its log.
+            self.log(&Message::BootNoteFailed { why: error.to_string() });
+        }
         self.0.error_log_bytes.store(settings.error_log_bytes_max, Ordering::Relaxed);
         Ok(settings)
     }
@@ -169,6 +176,16 @@ impl Shared {
             beat_time: clock::utc_now(),
             durable_lsn: Lsn::ZERO,
         }
+    }
+
+    /// Says that the keeper gets on.
+    pub(crate) fn beat(&self) {
+        self.0.beats.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often the keeper has said so.
+    pub(crate) fn beats(&self) -> u64 {
+        self.0.beats.load(Ordering::Relaxed)
     }
 
     /// Writes `qmstatus.ini`, for people and their scripts; nothing of ours decides by it, so that it

@@ -120,6 +120,7 @@ impl Site {
             owner: owner(),
             runtime: runtime.clone(),
             errors_dir: home.join("errors"),
+            boot_note: home.join("boot").join("QM1.ini"),
             journal: false,
             report: Report::default(),
             when_active: self.when_active.clone(),

@@ -7,6 +7,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
 use sd_notify::NotifyState;
 
 use crate::error::{At, IoError, Op};
@@ -70,6 +72,21 @@ pub fn watchdog_interval() -> Option<Duration> {
 /// If that cannot be found out.
 pub fn booted() -> Result<bool, IoError> {
     sd_notify::booted().at(Op::Stat, Path::new("/run/systemd/system"))
+}
+
+/// Says a line in the log of the kernel, which is there before any other: for what systemd runs early.
+///
+/// # Errors
+///
+/// If there is no such log, or it may not be written.
+pub fn kernel_log(line: &str) -> Result<(), IoError> {
+    let path = Path::new("/dev/kmsg");
+    // Warning, from a daemon. More than a line would be more than an entry.
+    let line = format!("<28>{}", line.replace(['\n', '\r'], " "));
+    // In a container it may be a pipe that nobody reads.
+    let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let log = nix::fcntl::open(path, flags, Mode::empty()).at(Op::Open, path)?;
+    nix::unistd::write(log, line.as_bytes()).at(Op::Write, path).map(drop)
 }
 
 fn notify(state: &NotifyState<'_>) -> Result<(), IoError> {

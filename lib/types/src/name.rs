@@ -1,6 +1,6 @@
 //! Names of queue managers, objects and channels.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 /// Why a name is not one.
@@ -107,6 +107,24 @@ impl QmgrName {
     pub fn to_dir_component(&self) -> String {
         self.0.replace('.', "!").replace('/', "&")
     }
+
+    /// The name between `@` and `.service` in a unit of systemd, as `systemd-escape` writes it: `/` becomes
+    /// `-`; a `.` at the beginning and whatever else a unit cannot have becomes `\x` and two digits.
+    ///
+    /// No two names give the same, because `-` and `\` cannot be in a name. At most four bytes for each of
+    /// the name.
+    pub fn to_unit_instance(&self) -> String {
+        let mut escaped = String::with_capacity(self.0.len());
+        for (at, byte) in self.0.bytes().enumerate() {
+            match byte {
+                b'/' => escaped.push('-'),
+                b'.' if at > 0 => escaped.push('.'),
+                b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => escaped.push(char::from(byte)),
+                _ => write!(escaped, "\\x{byte:02x}").expect("a string takes all"),
+            }
+        }
+        escaped
+    }
 }
 
 #[cfg(test)]
@@ -126,6 +144,17 @@ mod tests {
             Err(BadName::TooLong { len_bytes: 49, max_bytes: 48 })
         );
         assert!("x".repeat(21).parse::<ChannelName>().is_err());
+    }
+
+    #[test]
+    fn a_unit_is_named_as_systemd_escape_does() {
+        let unit = |name: &str| name.parse::<QmgrName>().unwrap().to_unit_instance();
+        assert_eq!(unit("QM1"), "QM1");
+        assert_eq!(unit("QM.1/PAY_2"), "QM.1-PAY_2");
+        assert_eq!(unit("./.a"), r"\x2e-.a");
+        assert_eq!(unit(".."), r"\x2e.");
+        assert_eq!(unit("%I"), r"\x25I");
+        assert_eq!(unit(&"%".repeat(48)).len(), 192);
     }
 
     #[test]

@@ -111,6 +111,11 @@ impl Hold {
         }))
     }
 
+    /// How long a proof is good for.
+    pub fn deadline(&self) -> Duration {
+        self.0.limits.deadline
+    }
+
     /// Why the hold is lost, or `None` while it is not.
     pub fn loss(&self) -> Option<Loss> {
         if !self.0.lost.load(Ordering::Acquire) {
