@@ -33,6 +33,43 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The completion of a command for a shell.
+pub(crate) struct Completion {
+    /// bash, fish or zsh.
+    pub(crate) shell: &'static str,
+    /// The name that the shell looks for.
+    pub(crate) file: String,
+    /// What it is called for: a command, or `miqm-fsck`.
+    pub(crate) command: String,
+    pub(crate) text: String,
+}
+
+/// Every completion of what people type, for every shell.
+pub(crate) fn completions() -> Vec<Completion> {
+    let mut completions = Vec::new();
+    for (kind, shell, before, behind) in [
+        (Shell::Bash, "bash", "", ""),
+        (Shell::Fish, "fish", "", ".fish"),
+        (Shell::Zsh, "zsh", "_", ""),
+    ] {
+        for command in miqm_bins::all().iter().filter(|command| command.section == 1) {
+            let text = completion(command, kind).unwrap_or_else(|error| panic!("{error}"));
+            for name in [command.name, "miqm-fsck"] {
+                if name != command.name && command.name != "amqmfsck" {
+                    continue;
+                }
+                completions.push(Completion {
+                    shell,
+                    file: format!("{before}{name}{behind}"),
+                    command: name.to_owned(),
+                    text: text.replace(command.name, name),
+                });
+            }
+        }
+    }
+    completions
+}
+
 /// The completion of a command, with its options as they are typed.
 fn completion(definition: &Definition, shell: Shell) -> anyhow::Result<String> {
     let command = (definition.command)();

@@ -8,6 +8,7 @@ mod demo;
 mod fsck;
 mod interrupt;
 mod man;
+mod package;
 mod site;
 mod soak;
 
@@ -20,9 +21,12 @@ const TASKS: &[Task] = &[
     ("bench", "measure a release build against the bars and the machine", bench::run),
     ("check", "do what continuous integration does", check::run),
     ("completions", "write target/completions: bash, zsh, fish", completions::run),
+    ("deb", "make the packages of Debian and its kin", package::deb),
     ("demo", "play the tutorial: two \"hosts\" on this machine", demo::run),
     ("fsck", "build miqm-fsck, the storage checker that needs no libraries", fsck::run),
+    ("install", "put everything below a folder, as packages do", package::install),
     ("man", "write target/man from man/*.in and the tables of the commands", man::run),
+    ("rpm", "make the packages of Red Hat and its kin", package::rpm),
     ("soak", "run an instance with a load, for tests of what survives", soak::run),
 ];
 

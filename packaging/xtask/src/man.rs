@@ -22,13 +22,24 @@ const COLUMNS: usize = 78;
 
 pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
     crate::no_arguments(args)?;
-    let (from, to) = (workspace().join("man"), workspace().join("target/man"));
+    let to = workspace().join("target/man");
     if to.exists() {
         fs::remove_dir_all(&to).with_context(|| format!("cannot empty {}", to.display()))?;
     }
     fs::create_dir_all(&to).with_context(|| format!("cannot create {}", to.display()))?;
 
-    let mut pages = 0;
+    let pages = pages()?;
+    for (page, text) in &pages {
+        write(&to.join(page), text)?;
+    }
+    say(&format!("{} pages in {}", pages.len(), to.display()));
+    Ok(())
+}
+
+/// Every page by its name, such as `miqm.7`.
+pub(crate) fn pages() -> anyhow::Result<Vec<(String, String)>> {
+    let from = workspace().join("man");
+    let mut pages = Vec::new();
     for entry in fs::read_dir(&from).with_context(|| format!("cannot list {}", from.display()))? {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -37,15 +48,14 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
         };
         let template = fs::read_to_string(&path).with_context(|| format!("cannot read {name}"))?;
         let text = filled(page, &template).with_context(|| format!("in man/{name}"))?;
-        write(&to.join(page), &text)?;
-        pages += 1;
+        pages.push((page.to_owned(), text));
     }
     for command in miqm_bins::all() {
         let page = format!("{}.{}", command.name, command.section);
-        ensure!(to.join(&page).is_file(), "man/{page}.in is missing");
+        ensure!(pages.iter().any(|(name, _)| *name == page), "man/{page}.in is missing");
     }
-    say(&format!("{pages} pages in {}", to.display()));
-    Ok(())
+    pages.sort();
+    Ok(pages)
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
@@ -54,9 +64,11 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 
 fn filled(page: &str, template: &str) -> anyhow::Result<String> {
     let mut text = template.replace("@VERSION@", env!("CARGO_PKG_VERSION")).replace("@DATE@", DATE);
+    // The checker alone is the same program by another name.
+    let of = if page == "miqm-fsck.1" { "amqmfsck.1" } else { page };
     let command = miqm_bins::all()
         .iter()
-        .find(|command| page == format!("{}.{}", command.name, command.section));
+        .find(|command| of == format!("{}.{}", command.name, command.section));
     if let Some(command) = command {
         for hole in ["@OPTIONS@", "@EXIT_STATUS@"] {
             ensure!(text.contains(hole), "the page of a command needs {hole}");
