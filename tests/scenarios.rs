@@ -6,6 +6,7 @@ mod fsck_filesystems;
 mod fsck_ssh;
 mod full_disk;
 mod pauses;
+mod service_manager;
 mod storage_faults;
 mod strangers;
 mod systemd_boot;

@@ -294,6 +294,27 @@ fn a_controlled_end_waits_for_applications_until_it_is_hurried() {
     drop(session);
 }
 
+/// What was ended on purpose must not look to a service manager like something to start again.
+#[test]
+fn an_end_that_was_asked_for_is_no_failure_although_the_hold_is_lost_meanwhile() {
+    let (tell, told) = channel();
+    let site = Site {
+        when_active: Some(Arc::new(move |applications| tell.send(applications).unwrap())),
+        ..Site::new()
+    };
+    let one = site.start("host1", false);
+    let applications = told.recv_timeout(SOON).unwrap();
+    let session = applications.sessions.admit().expect("it serves");
+    assert_eq!(one.end(EndRequest { wait: false, ..END }), Answer::Accepted);
+    one.reaches("quiescing");
+    let path = site.path("data/master");
+    std::fs::copy(&path, site.path("copy")).unwrap();
+    std::fs::rename(site.path("copy"), &path).unwrap();
+    one.outcome().expect("an end that was asked for");
+    assert_eq!(session.phase(), Phase::Cut, "the application does not go on");
+    one.shows("0\n");
+}
+
 #[test]
 fn garbage_silence_and_crowds_at_the_socket_harm_nobody() {
     use std::io::{Read as _, Write as _};
