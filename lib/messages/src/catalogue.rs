@@ -68,6 +68,15 @@ macro_rules! define {
                 )*}
             }
 
+            /// The inserts by name, in the order of the catalogue, as they stand in the sentence.
+            pub fn inserts(&self) -> Vec<(&'static str, String)> {
+                match self {$(
+                    Self::$name $({ $($insert),* })? => {
+                        vec![$($((stringify!($insert), clean($insert)),)*)?]
+                    }
+                )*}
+            }
+
             #[deny(unused_variables)]
             fn write(&self, f: &mut impl Write) -> fmt::Result {
                 match self {$(
@@ -135,11 +144,18 @@ impl fmt::Display for Message {
     }
 }
 
+/// An insert as it stands in a sentence.
+fn clean(insert: &impl fmt::Display) -> String {
+    let mut text = String::new();
+    write!(Clean(&mut text), "{insert}").expect("a string takes all");
+    text
+}
+
 /// Lets nothing through that could start a new line or steer a terminal: inserts can be file names
 /// and other text that somebody else chose.
-struct Clean<'a, 'b>(&'a mut fmt::Formatter<'b>);
+struct Clean<W>(W);
 
-impl Write for Clean<'_, '_> {
+impl<W: Write> Write for Clean<W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let mut rest = text;
         while let Some(at) = rest.find(char::is_control) {

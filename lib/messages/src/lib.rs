@@ -9,12 +9,14 @@
 
 #[macro_use]
 mod catalogue;
+mod journal;
 mod reason;
 mod severity;
 #[cfg(test)]
 mod tests;
 
 pub use catalogue::{CATALOGUE, Message};
+pub use journal::{field_of_insert, journal_catalogue, message_id};
 pub use reason::Reason;
 pub use severity::Severity;
 

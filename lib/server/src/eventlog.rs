@@ -1,6 +1,21 @@
 //! Where an instance says what happens to it: the journal, or `errors/AMQERR01.LOG`.
 //!
-//! With a journal, entries go there and nowhere else. Without one, an active instance writes to the
+//! With a journal, entries go there and nowhere else, each with the fields by which it is found again:
+//!
+//! ```text
+//! MESSAGE            id and sentence
+//! MESSAGE_ID         the journal's identifier of the message: its explanation is found with it
+//! PRIORITY           6 information, 4 warning, 3 error, 2 severe or the end of the process
+//! SYSLOG_IDENTIFIER  miqmd
+//! QMGR               the queue manager
+//! MQ_ROLE            what the instance is: starting, standby, ...
+//! MQ_EPOCH           its epoch, if it has one
+//! MQ_HOST            the host, as the instance is shown
+//! MQ_MESSAGE         the id, as in AMQ1401I
+//! MQ_INSERT_...      each insert of the sentence
+//! ```
+//!
+//! Without a journal, or for as long as it does not take entries, an active instance writes to the
 //! `errors` directory of the queue manager, every other to that of the host: a standby must not touch
 //! the shared directories, and an active that has lost its hold must not either. Writing to shared
 //! storage is done by a thread of its own that nobody waits for; what it cannot take is counted and
@@ -12,8 +27,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use miqm_messages::{Message, Severity};
+use miqm_messages::{Message, Severity, field_of_insert, message_id};
 use miqm_sys::fs::{AppendFile, Owner};
+use miqm_sys::journal::{self, Journal};
 use miqm_sys::{IoError, clock, fs, proc};
 use miqm_types::{Epoch, HostName, QmgrName, UtcTime};
 
@@ -68,17 +84,12 @@ pub struct EventLog(Arc<Inner>);
 
 struct Inner {
     origin: Origin,
-    journal: Option<tracing::Dispatch>,
+    journal: Option<Journal>,
     now: Mutex<Now>,
     shared: SyncSender<(PathBuf, u64, String)>,
     dropped: AtomicU64,
     /// Cleared when the instance has lost its hold: what still waits is not written then.
     may_write_shared: Arc<AtomicBool>,
-}
-
-/// The journal's identifier of a message: the same in the catalogue that the journal is given.
-pub fn journal_id(number: u16) -> String {
-    format!("6d69716d2d6d657373616765{number:08x}")
 }
 
 impl EventLog {
@@ -88,11 +99,11 @@ impl EventLog {
     ///
     /// If there is no thread to be had.
     pub fn new(origin: Origin) -> Result<Self, IoError> {
-        use tracing_subscriber::layer::SubscriberExt as _;
-        let journal = origin.journal.then(tracing_journald::layer).and_then(Result::ok).map(|l| {
-            let layer = l.with_field_prefix(None).with_syslog_identifier("miqmd".to_owned());
-            tracing::Dispatch::new(tracing_subscriber::registry().with(layer))
-        });
+        let journal = origin.journal.then(|| Journal::open(Path::new(journal::SOCKET)).ok());
+        Self::with(origin, journal.flatten())
+    }
+
+    fn with(origin: Origin, journal: Option<Journal>) -> Result<Self, IoError> {
         let (shared, lines) = sync_channel(WAITING_MAX);
         let owner = origin.owner;
         let may_write_shared = Arc::new(AtomicBool::new(true));
@@ -123,8 +134,8 @@ impl EventLog {
     /// Logs a message. Never waits for shared storage.
     pub fn log(&self, message: &Message) {
         let now = self.now();
-        if let Some(journal) = &self.0.journal {
-            tracing::dispatcher::with_default(journal, || self.to_journal(&now, message));
+        let to_journal = self.0.journal.as_ref();
+        if to_journal.is_some_and(|to| to.send(&self.journal_entry(&now, message)).is_ok()) {
             return;
         }
         let entry = self.entry(&now, message, clock::utc_now());
@@ -174,26 +185,33 @@ impl EventLog {
         text
     }
 
-    fn to_journal(&self, now: &Now, message: &Message) {
+    fn journal_entry(&self, now: &Now, message: &Message) -> journal::Entry {
         let id = message.id_text();
-        let journal_id = journal_id(message.entry().number);
-        let epoch = now.epoch.map(|e| e.to_string()).unwrap_or_default();
-        let qmgr = self.0.origin.qmgr.as_str();
-        let role = now.role;
-        macro_rules! send {
-            ($level:ident) => {
-                tracing::event!(
-                    tracing::Level::$level,
-                    MESSAGE_ID = %journal_id, QMGR = qmgr, MQ_ROLE = role, MQ_EPOCH = %epoch,
-                    AMQ_ID = %id, "{id}: {message}"
-                )
-            };
+        let mut entry = journal::Entry::new()
+            .field("MESSAGE", &format!("{id}: {message}"))
+            .field("MESSAGE_ID", &message_id(message.id()))
+            .field("PRIORITY", priority(message.severity()))
+            .field("SYSLOG_IDENTIFIER", "miqmd")
+            .field("QMGR", self.0.origin.qmgr.as_str())
+            .field("MQ_ROLE", now.role);
+        if let Some(epoch) = now.epoch {
+            entry = entry.field("MQ_EPOCH", &epoch.to_string());
         }
-        match message.entry().severity {
-            Severity::Info => send!(INFO),
-            Severity::Warning => send!(WARN),
-            Severity::Error | Severity::Severe | Severity::Terminate => send!(ERROR),
+        entry = entry.field("MQ_HOST", self.0.origin.host.as_str()).field("MQ_MESSAGE", &id);
+        for (name, value) in message.inserts() {
+            entry = entry.field(&field_of_insert(name), &value);
         }
+        entry
+    }
+}
+
+/// The priority of an entry in the journal, from 7, the lowest, to 0.
+fn priority(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "6",
+        Severity::Warning => "4",
+        Severity::Error => "3",
+        Severity::Severe | Severity::Terminate => "2",
     }
 }
 
@@ -246,15 +264,90 @@ fn roll(dir: &Path, bytes_max: u64, owner: Owner) -> Result<(), IoError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixDatagram;
+
     use super::*;
+
+    fn owner() -> Owner {
+        let caller = miqm_sys::user::caller().unwrap();
+        Owner { uid: caller.uid, gid: caller.gid }
+    }
+
+    fn origin(local_dir: &Path) -> Origin {
+        Origin {
+            qmgr: "QM1".parse().unwrap(),
+            host: "host1".parse().unwrap(),
+            owner: owner(),
+            local_dir: local_dir.to_owned(),
+            journal: true,
+        }
+    }
+
+    /// The fields of an entry in the journal's protocol, without those that have several lines.
+    fn fields(bytes: &[u8]) -> Vec<(String, String)> {
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let pair = |line: &str| line.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));
+        text.lines().map(|line| pair(line).expect(line)).collect()
+    }
+
+    #[test]
+    fn an_entry_of_the_journal_has_the_fields_that_it_is_found_by() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("socket");
+        let listener = UnixDatagram::bind(&path).unwrap();
+        let log = EventLog::with(origin(dir.path()), Some(Journal::open(&path).unwrap())).unwrap();
+        let mut bytes = vec![0; 1 << 16];
+        assert_eq!(listener.recv(&mut bytes).unwrap(), 0);
+
+        let qmgr: QmgrName = "QM1".parse().unwrap();
+        log.log(&Message::InstanceStarting { qmgr: qmgr.clone() });
+        let len = listener.recv(&mut bytes).unwrap();
+        let starting = fields(&bytes[..len]);
+        assert!(!starting.iter().any(|(name, _)| name == "MQ_EPOCH"), "{starting:?}");
+        assert!(starting.contains(&("PRIORITY".into(), "6".into())));
+
+        log.set("active", Some(Epoch(7)), None);
+        log.log(&Message::HoldLost { qmgr, why: "master\nis gone".into() });
+        let len = listener.recv(&mut bytes).unwrap();
+        let found = fields(&bytes[..len]);
+        let sentence = found[0].1.clone();
+        assert!(sentence.starts_with("AMQ1410S: This instance ends at once"), "{sentence}");
+        let expected = [
+            ("MESSAGE", sentence.as_str()),
+            ("MESSAGE_ID", "6d69716d2d6d65737361676500000582"),
+            ("PRIORITY", "2"),
+            ("SYSLOG_IDENTIFIER", "miqmd"),
+            ("QMGR", "QM1"),
+            ("MQ_ROLE", "active"),
+            ("MQ_EPOCH", "7"),
+            ("MQ_HOST", "host1"),
+            ("MQ_MESSAGE", "AMQ1410S"),
+            ("MQ_INSERT_QMGR", "QM1"),
+            ("MQ_INSERT_WHY", "master\\nis gone"),
+        ];
+        let expected: Vec<_> =
+            expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        assert_eq!(found, expected);
+        assert!(!dir.path().join(file_name(1)).exists(), "the journal has it");
+    }
+
+    #[test]
+    fn what_the_journal_does_not_take_is_in_the_log_of_the_host() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("socket");
+        let listener = UnixDatagram::bind(&path).unwrap();
+        let log = EventLog::with(origin(dir.path()), Some(Journal::open(&path).unwrap())).unwrap();
+        drop(listener);
+        log.log(&Message::InstanceStarting { qmgr: "QM1".parse().unwrap() });
+        let text = std::fs::read_to_string(dir.path().join(file_name(1))).unwrap();
+        assert!(text.contains("AMQ1400I QMGR(QM1) HOST(host1)"), "{text}");
+    }
 
     #[test]
     fn three_files_roll_over() {
         let dir = tempfile::tempdir().unwrap();
-        let caller = miqm_sys::user::caller().unwrap();
-        let owner = Owner { uid: caller.uid, gid: caller.gid };
         for n in 0..40 {
-            append(dir.path(), &format!("entry {n:02} {}\n", "x".repeat(100)), 1000, owner)
+            append(dir.path(), &format!("entry {n:02} {}\n", "x".repeat(100)), 1000, owner())
                 .unwrap();
         }
         let text = |n| std::fs::read_to_string(dir.path().join(file_name(n))).unwrap();

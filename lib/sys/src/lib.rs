@@ -12,6 +12,7 @@ pub mod disk;
 pub mod error;
 pub mod fs;
 pub mod inflight;
+pub mod journal;
 pub mod lock;
 pub mod mount;
 pub mod port;

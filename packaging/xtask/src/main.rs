@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod catalog;
 mod check;
 mod completions;
 mod demo;
@@ -19,6 +20,7 @@ type Task = (&'static str, &'static str, fn(&[String]) -> anyhow::Result<()>);
 
 const TASKS: &[Task] = &[
     ("bench", "measure a release build against the bars and the machine", bench::run),
+    ("catalog", "write target/catalog: the messages, for journalctl -x", catalog::run),
     ("check", "do what continuous integration does", check::run),
     ("completions", "write target/completions: bash, zsh, fish", completions::run),
     ("deb", "make the packages of Debian and its kin", package::deb),

@@ -211,6 +211,8 @@ impl Table {
     }
 
     fn documents(&mut self) -> anyhow::Result<()> {
+        let explanations = miqm_messages::journal_catalogue();
+        self.text(Package::Miqm, format!("{CATALOG}/miqm.catalog"), explanations);
         let changes = read(&workspace().join("CHANGELOG.md"))?;
         let notices = notices::text()?;
         for package in Package::ALL {
