@@ -3,7 +3,12 @@
 //! A template is a page in roff with holes: `@VERSION@` and `@DATE@` anywhere, `@OPTIONS@` and
 //! `@EXIT_STATUS@` in the page of a command, `@MESSAGES@` in the reference of messages, `@COMMANDS@` and
 //! `@EXIT_STATUS@` (all there are) in the overview, `@CHECKS@` and `@REPORT_FIELDS@` in the page of the
-//! storage checker.
+//! storage checker; the page of the inside has holes of its own (`formats`).
+//!
+//! A page that refers to another one of ours, or to one that nobody has heard of, is refused.
+
+mod formats;
+mod refers;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -54,6 +59,7 @@ pub(crate) fn pages() -> anyhow::Result<Vec<(String, String)>> {
         let page = format!("{}.{}", command.name, command.section);
         ensure!(pages.iter().any(|(name, _)| *name == page), "man/{page}.in is missing");
     }
+    refers::check(&pages)?;
     pages.sort();
     Ok(pages)
 }
@@ -88,6 +94,14 @@ fn filled(page: &str, template: &str) -> anyhow::Result<String> {
     }
     if page == "amqmfsck.1" {
         text = text.replace("@CHECKS@\n", &checks()).replace("@REPORT_FIELDS@\n", &report_fields());
+    }
+    if page == "qm.ini.5" {
+        for (stanza, key) in miqm_qmgr::config::known_attributes() {
+            ensure!(text.contains(stanza) && text.contains(key), "{stanza}: {key} is missing");
+        }
+    }
+    if page == "miqm-internals.7" {
+        text = formats::filled(&text)?;
     }
     let left = text.lines().find(|line| line.starts_with('@'));
     ensure!(left.is_none(), "nothing fits into the hole {left:?}");

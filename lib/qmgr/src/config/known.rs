@@ -178,6 +178,12 @@ pub(super) const OTHER_RULES: &[(&str, &[Rule])] = &[
     ("RestrictedMode", &[rule("ApplicationGroup", Values::Any)]),
 ];
 
+/// Every attribute that is known, with its stanza.
+pub fn known_attributes() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let stanzas = CHANNEL_RULES.iter().chain(OTHER_RULES);
+    stanzas.flat_map(|(stanza, rules)| rules.iter().map(|rule| (*stanza, rule.key)))
+}
+
 /// Stanzas whose attributes are anybody's, or are not looked at by this version.
 const OPEN_STANZAS: &[&str] = &[
     "Variables",

@@ -18,6 +18,7 @@ use miqm_sys::IoError;
 use miqm_types::{BadGeometry, LogGeometry, LogManagement, LogType};
 
 pub use initial::{Initial, SecurityPolicy, initial};
+pub use known::known_attributes;
 use reader::Reader;
 
 /// The most standby instances that a queue manager can permit at a time.
