@@ -287,7 +287,12 @@ impl RuntimeDir {
     pub fn write_role(&self, serves: bool, owner: Owner) -> Result<(), IoError> {
         let text: &[u8] = if serves { b"1\n" } else { b"0\n" };
         let marked = self.mark(serves, owner);
-        fs::replace_volatile(&self.role_file(), text, INI_MODE, Some(owner)).and(marked)
+        let file = self.role_file();
+        let told = fs::replace_volatile(&file, text, INI_MODE, Some(owner)).or_else(|error| {
+            // Where there is no room to say that it does not serve, the file must not say that it does.
+            if serves { Err(error) } else { fs::remove_file(&file).map_err(|_| error) }
+        });
+        told.and(marked)
     }
 
     fn mark(&self, serves: bool, owner: Owner) -> Result<(), IoError> {
