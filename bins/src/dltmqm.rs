@@ -3,7 +3,21 @@
 use miqm_cli::{Env, Exit, Failure, Message, Tool, Ui, clap, explain};
 use miqm_ops::delete;
 use miqm_ops::inf::DefaultNow;
+use miqm_ops::systemd::Systemd;
 use miqm_types::QmgrName;
+
+/// Says so if the machine goes on to start at each boot what is not there any more.
+pub(crate) fn warn_if_enabled(
+    host: &miqm_ops::Env,
+    env: &Env,
+    qmgr: QmgrName,
+    ui: &mut Ui<'_>,
+) {
+    let systemd = Systemd::of(host, env.deadline);
+    if let Some(unit) = systemd.and_then(|systemd| systemd.enabled_unit(&qmgr)) {
+        ui.complain(&Message::UnitStillEnabled { qmgr, unit });
+    }
+}
 
 /// Delete a queue manager
 ///
@@ -43,9 +57,11 @@ impl Tool for Dltmqm {
     }
 
     fn run(self, env: &Env, ui: &mut Ui<'_>) -> Result<Exit, Failure> {
-        let deleted = delete::delete(&env.host_env()?, &self.qmgr)
+        let host = env.host_env()?;
+        let deleted = delete::delete(&host, &self.qmgr)
             .map_err(|error| explain::deletion(error, self.qmgr.clone()))?;
-        ui.say(&Message::QmgrDeleted { qmgr: self.qmgr });
+        ui.say(&Message::QmgrDeleted { qmgr: self.qmgr.clone() });
+        warn_if_enabled(&host, env, self.qmgr, ui);
         for path in deleted.kept {
             ui.complain(&Message::DirectoryKept { path: path.display().to_string() });
         }

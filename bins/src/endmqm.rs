@@ -2,6 +2,7 @@
 
 use miqm_cli::{Env, Exit, Failure, Message, Tool, Ui, clap};
 use miqm_ops::end::{self, EndRequest, Ended, WireMode};
+use miqm_ops::systemd::Systemd;
 use miqm_types::QmgrName;
 
 /// End a queue manager
@@ -79,9 +80,15 @@ impl Tool for Endmqm {
                 Message::Ending { qmgr: qmgr.clone() }
             });
         };
-        let ended = end::end(&env.host_env()?, qmgr, request, env.deadline, &mut accepted)
-            .map_err(|error| miqm_cli::end_failure(error, qmgr))?;
-        if ended == Ended::Over {
+        let host = env.host_env()?;
+        let systemd = Systemd::of(&host, env.deadline);
+        let ended =
+            end::end(&host, qmgr, systemd.as_ref(), request, env.deadline, &mut accepted)
+                .map_err(|error| miqm_cli::end_failure(error, qmgr))?;
+        if let Ended::NotRestarted { unit } = &ended {
+            ui.say(&Message::RestartCancelled { unit: unit.clone() });
+        }
+        if ended != Ended::Accepted {
             let qmgr = qmgr.clone();
             ui.say(&if request.standby {
                 Message::StandbyEnded { qmgr }

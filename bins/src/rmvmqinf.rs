@@ -4,6 +4,7 @@ use miqm_cli::{Env, Exit, Failure, Message, Tool, Ui, clap};
 use miqm_ops::inf::{self, DefaultNow};
 use miqm_types::QmgrName;
 
+use crate::dltmqm::warn_if_enabled;
 use crate::dspmqinf::check_type;
 
 /// Remove configuration information
@@ -35,8 +36,10 @@ impl Tool for Rmvmqinf {
 
     fn run(self, env: &Env, ui: &mut Ui<'_>) -> Result<Exit, Failure> {
         check_type(&self.stanza_type)?;
-        let default = inf::remove(&env.host_env()?, &self.qmgr)?;
-        ui.say(&Message::StanzaRemoved { qmgr: self.qmgr });
+        let host = env.host_env()?;
+        let default = inf::remove(&host, &self.qmgr)?;
+        ui.say(&Message::StanzaRemoved { qmgr: self.qmgr.clone() });
+        warn_if_enabled(&host, env, self.qmgr, ui);
         if let DefaultNow::Damaged(damaged) = default {
             ui.complain(&Message::DefaultDamaged {
                 file: env.mqs_ini.display().to_string(),

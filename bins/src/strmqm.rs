@@ -4,6 +4,7 @@ use clap::ValueEnum;
 use miqm_cli::{Env, Exit, Failure, Message, Refused, Tool, Ui, clap};
 use miqm_ops::maintain::{self, Counts, Maintained, Maintenance};
 use miqm_ops::start::{self, StartEvent, StartRequest, Started};
+use miqm_ops::systemd::Systemd;
 use miqm_types::QmgrName;
 
 /// How much the start says about itself.
@@ -39,6 +40,9 @@ pub struct Strmqm {
     /// Do not start listeners and services
     #[arg(long = "ns")]
     no_services: bool,
+    /// Start a process that nobody supervises, although systemd has a unit for it
+    #[arg(long)]
+    no_systemd: bool,
     /// How much to say while it starts
     #[arg(short = 'd', value_name = "INFORMATION", value_enum, default_value = "all")]
     detail: Detail,
@@ -109,9 +113,11 @@ impl Tool for Strmqm {
             return self.maintain(&host, &request, Maintenance::RaiseCommandLevel(level), ui);
         }
         self.say(ui, Detail::Minimal, &Message::Starting { qmgr: qmgr.clone() });
-        let started =
-            start::start(&host, &request, &mut |event| self.event(ui, &qmgr, event))
-                .map_err(Failure::from)?;
+        let systemd =
+            (!self.no_systemd).then(|| Systemd::of(&host, env.deadline)).flatten();
+        let mut on_event = |event: &StartEvent| self.event(ui, &qmgr, event);
+        let started = start::start(&host, &request, systemd.as_ref(), &mut on_event)
+            .map_err(Failure::from)?;
         match started {
             Started::Active(_) => {
                 let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -136,6 +142,11 @@ impl Strmqm {
 
     fn event(&self, ui: &mut Ui<'_>, qmgr: &QmgrName, event: &StartEvent) {
         match event {
+            StartEvent::Queued { unit, seconds } => {
+                let message =
+                    Message::WaitingForSystemd { unit: unit.clone(), seconds: *seconds };
+                self.say(ui, Detail::All, &message);
+            }
             StartEvent::Waiting { seconds, what } => {
                 let message =
                     Message::WaitingForStorage { what: what.clone(), seconds: *seconds };

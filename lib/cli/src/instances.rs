@@ -9,6 +9,7 @@ use miqm_ops::start::StartError;
 use miqm_ops::store::{
     BadLevel, ChangeError, OpenError, RecoverError, ReplayError, SnapshotError, StoreError,
 };
+use miqm_ops::systemd::{How, SystemdError, WhySystemd};
 use miqm_ops::{CallError, DefaultQmgr, LocalRole, Loss, Refused, Registry, ServerError};
 use miqm_types::QmgrName;
 
@@ -43,9 +44,62 @@ impl From<StartError> for Failure {
             StartError::NoServer(path) => {
                 Self::new(Exit::Failed, Message::ServerMissing { path: path.display().to_string() })
             }
+            StartError::WishUnknown(qmgr) => {
+                Self::new(Exit::Failed, Message::VersionMismatch { qmgr })
+            }
+            StartError::Systemd(error) => error.into(),
             StartError::Registry(error) => error.into(),
             StartError::Owner(error) => error.into(),
             StartError::Io(error) => error.into(),
+        }
+    }
+}
+
+/// What the exit code of an instance tells by itself.
+const TOLD: &[Exit] = &[
+    Exit::BeingCreated,
+    Exit::NoSuchQmgr,
+    Exit::LogUnavailable,
+    Exit::ActivePermitsStandby,
+    Exit::Usage,
+    Exit::ActiveRefusesStandby,
+    Exit::StandbysFull,
+    Exit::BadName,
+    Exit::Fenced,
+    Exit::StorageFailed,
+    Exit::LogLocation,
+    Exit::NotAuthorized,
+];
+
+impl From<SystemdError> for Failure {
+    fn from(SystemdError { unit, why }: SystemdError) -> Self {
+        match why {
+            WhySystemd::Silent(why) => {
+                Self::new(Exit::Failed, Message::SystemdSilent { unit, why })
+            }
+            WhySystemd::Denied(why) => {
+                let user = miqm_ops::caller_name();
+                Self::new(Exit::NotAuthorized, Message::SystemdDenied { unit, user, why })
+            }
+            WhySystemd::Unusable(state) => {
+                Self::new(Exit::Failed, Message::UnitUnusable { unit, state })
+            }
+            WhySystemd::NotDone(why) => {
+                Self::new(Exit::Failed, Message::SystemdRefused { unit, why })
+            }
+            WhySystemd::Deaf => Self::new(Exit::Failed, Message::UnitDeaf { unit }),
+            WhySystemd::Ended(exit) => {
+                let known = match exit {
+                    How::Code(code) => Exit::from_code(code).filter(|exit| TOLD.contains(exit)),
+                    How::Signal(_) => None,
+                };
+                let how = match (exit, known) {
+                    (How::Code(_), Some(exit)) => exit.meaning().trim_end_matches('.').to_owned(),
+                    (How::Code(code), None) => format!("exit status {code}"),
+                    (How::Signal(signal), _) => format!("signal {signal}"),
+                };
+                Self::new(known.unwrap_or(Exit::Failed), Message::UnitEnded { unit, how })
+            }
         }
     }
 }
@@ -208,7 +262,16 @@ pub fn end_failure(error: EndError, qmgr: &QmgrName) -> Failure {
         EndError::Call(error) => {
             Failure::new(Exit::Failed, Message::ControlFailed { qmgr, why: error.to_string() })
         }
-        EndError::NoAnswer { qmgr } => Failure::new(Exit::Failed, Message::InstanceSilent { qmgr }),
+        EndError::NoAnswer { qmgr, restart } => {
+            let failure = Failure::new(Exit::Failed, Message::InstanceSilent { qmgr });
+            match restart {
+                None => failure,
+                Some(SystemdError { unit, why }) => {
+                    failure.and(Message::NotStopped { unit, why: why.to_string() })
+                }
+            }
+        }
+        EndError::Systemd(error) => error.into(),
         EndError::Registry(error) => error.into(),
         EndError::Owner(error) => error.into(),
         EndError::Io(error) => error.into(),

@@ -108,6 +108,8 @@ mod fsck;
 #[macro_use]
 mod units;
 #[macro_use]
+mod supervision;
+#[macro_use]
 mod ids_5000;
 #[macro_use]
 mod ids_7000;
@@ -117,8 +119,8 @@ mod ids_8000;
 mod ids_9000;
 
 then! {
-    (general registry create log instance objects control status fsck units ids_5000 ids_7000
-     ids_8000 ids_9000)
+    (general registry create log instance objects control status fsck units supervision ids_5000
+     ids_7000 ids_8000 ids_9000)
 }
 
 impl Message {

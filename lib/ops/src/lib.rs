@@ -13,6 +13,7 @@ pub mod instance;
 pub mod maintain;
 pub mod start;
 pub mod status;
+pub mod systemd;
 
 /// The highest command level of the interface that queue managers can have.
 pub use miqm_engine::level::MAX as COMMAND_LEVEL_MAX;

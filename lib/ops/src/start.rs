@@ -1,12 +1,14 @@
 //! `strmqm`: starting an instance on this host.
 
+mod supervised;
+
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use miqm_qmgr::env::Env;
-use miqm_qmgr::owner::{self, OwnerError};
+use miqm_qmgr::owner::{self, Admin, OwnerError};
 use miqm_qmgr::registry::{Entry, Registry, RegistryError};
 use miqm_qmgr::runtime::{LocalRole, RuntimeDir};
 
@@ -16,6 +18,8 @@ use miqm_sys::lock::{self, Range};
 use miqm_sys::proc::{self, Signal};
 use miqm_sys::{IoError, fs, socket};
 use miqm_types::{Epoch, QmgrName};
+
+use crate::systemd::{Systemd, SystemdError};
 
 /// How long an instance that is about to be gone may take to go.
 const LAST_MOMENTS: Duration = Duration::from_secs(2);
@@ -91,6 +95,12 @@ pub enum StartError {
     /// The program of the instance is not installed.
     #[error("{} does not exist", .0.display())]
     NoServer(PathBuf),
+    /// The command that waits for this start wants something that is not known.
+    #[error("the command that waits for queue manager {0} is of another version")]
+    WishUnknown(QmgrName),
+    /// The service manager did not start it.
+    #[error(transparent)]
+    Systemd(#[from] SystemdError),
     /// The registry cannot be read.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -104,18 +114,37 @@ pub enum StartError {
 
 /// Starts an instance and returns when it is active or a standby. `on_event` hears what happens.
 ///
+/// If there is a service manager that has the unit, that starts it; else this process makes a process of its
+/// own for it.
+///
 /// # Errors
 ///
 /// [`StartError`]; then no instance was left behind.
 pub fn start(
     env: &Env,
     request: &StartRequest,
+    systemd: Option<&Systemd>,
     on_event: &mut dyn FnMut(&StartEvent),
 ) -> Result<Started, StartError> {
     let admin = owner::authorize(env)?;
-    find(env, &request.qmgr)?;
+    let entry = find(env, &request.qmgr)?;
     wait_for_the_last_one(env, &request.qmgr)?;
+    let runtime = RuntimeDir::open(&env.runtime, &request.qmgr);
+    let unit = systemd.map(|systemd| systemd.unit(&request.qmgr)).transpose()?.flatten();
+    match unit {
+        Some(unit) => supervised::start(&runtime, &entry, request, &admin, &unit, on_event),
+        None => by_itself(env, &runtime, request, &admin, on_event),
+    }
+}
 
+/// Starts an instance as a process that outlives this one.
+fn by_itself(
+    env: &Env,
+    runtime: &RuntimeDir,
+    request: &StartRequest,
+    admin: &Admin,
+    on_event: &mut dyn FnMut(&StartEvent),
+) -> Result<Started, StartError> {
     let program = server_program()?;
     let mut args = vec!["--report".to_owned()];
     args.extend(request.multi_instance.then(|| "-x".to_owned()));
@@ -124,7 +153,7 @@ pub fn start(
     args.push(request.qmgr.to_string());
     let owner = Some(admin.maker);
     // Made here, because the instance has no right to do it any more.
-    RuntimeDir::open(&env.runtime, &request.qmgr).prepare(admin.maker)?;
+    runtime.prepare(admin.maker)?;
     let (events, report) = socket::pipe()?;
     let mut child =
         proc::spawn_detached(&program, &words(args), &variables(env), owner, report.into())?;
@@ -139,20 +168,32 @@ pub fn start(
         }
         let Ok(event) = serde_json::from_str::<StartEvent>(&line) else { continue };
         on_event(&event);
-        match event {
-            StartEvent::Active { epoch } => return Ok(Started::Active(Epoch(epoch))),
-            StartEvent::Standby { active_host } => return Ok(Started::Standby { active_host }),
-            StartEvent::Failed { exit, lines } => {
+        match decided(event, request) {
+            None => {}
+            Some(Err(error @ StartError::Failed { .. })) => {
                 child.wait()?;
-                return Err(StartError::Failed { exit, lines });
+                return Err(error);
             }
-            StartEvent::Waiting { seconds, what } if seconds >= request.patience.as_secs() => {
+            Some(Err(error)) => {
                 // Ended for good: it must not become active when the storage is back.
                 child.kill(Signal::SIGKILL)?;
-                return Err(StartError::Stuck { qmgr: request.qmgr.clone(), what, seconds });
+                return Err(error);
             }
-            _ => {}
+            Some(started) => return started,
         }
+    }
+}
+
+/// How a start went, if this event decides it.
+fn decided(event: StartEvent, request: &StartRequest) -> Option<Result<Started, StartError>> {
+    match event {
+        StartEvent::Active { epoch } => Some(Ok(Started::Active(Epoch(epoch)))),
+        StartEvent::Standby { active_host } => Some(Ok(Started::Standby { active_host })),
+        StartEvent::Failed { exit, lines } => Some(Err(StartError::Failed { exit, lines })),
+        StartEvent::Waiting { seconds, what } if seconds >= request.patience.as_secs() => {
+            Some(Err(StartError::Stuck { qmgr: request.qmgr.clone(), what, seconds }))
+        }
+        _ => None,
     }
 }
 

@@ -5,6 +5,9 @@
 //! RUNTIME/<name>/status         what the instance is doing, as a stanza; replaced by rename
 //! RUNTIME/<name>/active         "1" only while the instance serves, else "0"; replaced by rename
 //! RUNTIME/<name>/control        the socket on which it takes orders
+//! RUNTIME/<name>/start          the socket of a command that waits for the service manager to start it
+//! RUNTIME/<name>/start.lock     locked by that command: one at a time
+//! RUNTIME/<name>/options        the options that such a command has given; replaced by rename
 //! RUNTIME/active@<name>         there only while the instance serves, for a path unit of systemd, which
 //!                               sees whether there is a file; <name> as in the name of the unit
 //! ```
@@ -171,6 +174,9 @@ pub struct RuntimeDir {
 }
 
 impl RuntimeDir {
+    /// The name of [`RuntimeDir::start_socket`] in the directory.
+    pub const START_SOCKET: &'static str = "start";
+
     /// The directory of a queue manager under the host's directory of runtime files. It need
     /// not exist.
     pub fn open(base: &Path, name: &QmgrName) -> Self {
@@ -212,6 +218,16 @@ impl RuntimeDir {
         self.serving.clone()
     }
 
+    /// The socket of a command that waits for a start.
+    pub fn start_socket(&self) -> PathBuf {
+        self.path.join(Self::START_SOCKET)
+    }
+
+    /// The file of the options with which the service manager is to start the instance again.
+    pub fn options_file(&self) -> PathBuf {
+        self.path.join("options")
+    }
+
     /// Makes the directory, and the host's directory of runtime files, if they are not there.
     ///
     /// # Errors
@@ -237,6 +253,15 @@ impl RuntimeDir {
     /// If the lock file cannot be made, opened or locked.
     pub fn try_own(&self, owner: Owner) -> Result<Option<LockedFile>, IoError> {
         lock_or_create(&self.instance_lock(), owner)
+    }
+
+    /// Takes the lock of the only command that waits for a start, or returns `None` if one waits already.
+    ///
+    /// # Errors
+    ///
+    /// If the lock file cannot be made, opened or locked.
+    pub fn try_wait_for_start(&self, owner: Owner) -> Result<Option<LockedFile>, IoError> {
+        lock_or_create(&self.path.join("start.lock"), owner)
     }
 
     /// Whether there is an instance on this host.

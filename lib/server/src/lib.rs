@@ -42,6 +42,7 @@ mod shared;
 mod store;
 #[cfg(test)]
 mod tests;
+pub mod wish;
 
 pub use keeper::EndState;
 pub use store::StoreError;

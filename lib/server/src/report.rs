@@ -12,6 +12,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StartEvent {
+    /// The service manager has not begun with the start. Told by the command that waits, not by an instance.
+    Queued {
+        /// The unit.
+        unit: String,
+        /// For how long, in seconds.
+        seconds: u64,
+    },
     /// The storage has not answered a call for so long.
     Waiting {
         /// How long, in seconds.

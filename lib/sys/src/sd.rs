@@ -1,8 +1,10 @@
-//! The service manager: told what the process is about.
+//! The service manager: told what the process is about, and asked about units ([`systemctl`]).
 //!
-//! Without a service manager (no `NOTIFY_SOCKET` in the environment) everything here succeeds and
+//! Without a service manager (no `NOTIFY_SOCKET` in the environment) telling it succeeds and
 //! does nothing. The environment is the manager's protocol, so this is the one place outside the
 //! command layer that depends on it.
+
+pub mod systemctl;
 
 use std::path::Path;
 use std::time::Duration;

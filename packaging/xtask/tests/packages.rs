@@ -533,7 +533,8 @@ fn scripts_are_right_for_any_shell() {
             assert!(!text.contains(deed), "{} does {deed}", script.display());
         }
         if is_there("shellcheck") {
-            let linted = Command::new("shellcheck").args(["-s", "sh", "-S", "warning"]).arg(script).output();
+            let linted =
+                Command::new("shellcheck").args(["-s", "sh", "-S", "warning"]).arg(script).output();
             passed(&linted.expect("it runs"));
         }
     }
