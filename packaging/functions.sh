@@ -83,8 +83,8 @@ miqm_end() {
     return 1
 }
 
-# After removal for good: links that systemctl enable made, which now lead to nothing, and empty directories.
-# Never the data of a queue manager, and never the user, who owns it.
+# After removal for good: links that systemctl enable made, which now lead to nothing, the reports of mqm-fsck@, and
+# empty directories. Never the data of a queue manager, and never the user, who owns it.
 miqm_forget() {
     for miqm_link in /etc/systemd/system/*.wants/mqm*@* /etc/systemd/system/*.requires/mqm*@*; do
         if [ -L "$miqm_link" ] && [ ! -e "$miqm_link" ]; then
@@ -93,7 +93,8 @@ miqm_forget() {
             esac
         fi
     done
-    for miqm_folder in @FOLDERS@; do
+    rm -f /var/lib/miqm/fsck/*.html
+    for miqm_folder in /var/lib/miqm/fsck /var/lib/miqm @FOLDERS@; do
         if [ -d "$miqm_folder" ] && [ ! -L "$miqm_folder" ]; then
             rmdir --ignore-fail-on-non-empty "$miqm_folder" 2>/dev/null || :
         fi

@@ -147,6 +147,8 @@ fn everything_is_where_other_distributions_want_it_and_is_replaced_and_not_rewri
         ("/usr/share/man/man8/miqmd.8.gz", 0o644),
         ("/usr/share/man/man7/miqm-upgrade.7.gz", 0o644),
         ("/usr/lib/systemd/system/mqm@.service", 0o644),
+        ("/usr/lib/systemd/system-generators/miqm-generator", 0o755),
+        ("/usr/lib/systemd/catalog/miqm.catalog", 0o644),
         ("/usr/lib/sysusers.d/miqm.conf", 0o644),
         ("/usr/lib/tmpfiles.d/miqm.conf", 0o644),
         ("/usr/share/polkit-1/rules.d/50-miqm.rules", 0o644),
@@ -290,7 +292,12 @@ impl Machine {
     /// With these lines of `dspmq -a`, and systemd running or not.
     fn new(name: &str, instances: &str, booted: bool) -> Self {
         let root = folder(&format!("machine-{name}"));
-        for made in ["bin", "etc/systemd/system/multi-user.target.wants", "var/mqm/errors"] {
+        for made in [
+            "bin",
+            "etc/systemd/system/multi-user.target.wants",
+            "var/mqm/errors",
+            "var/lib/miqm/fsck",
+        ] {
             fs::create_dir_all(root.join(made)).expect("it can be made");
         }
         if booted {
@@ -323,7 +330,7 @@ impl Machine {
     fn run(&self, script: &str, args: &[&str]) -> (bool, String, Vec<String>) {
         let mut text =
             fs::read_to_string(UNPACKED.join("miqm/DEBIAN").join(script)).expect("a script");
-        for path in ["/run/systemd/system", "/etc/systemd/system", "/var/mqm"] {
+        for path in ["/run/systemd/system", "/etc/systemd/system", "/var/mqm", "/var/lib/miqm"] {
             text = text.replace(path, &format!("{}{path}", self.root.display()));
         }
         let output = Command::new("/bin/sh")
@@ -489,8 +496,13 @@ fn purging_removes_what_is_generated_and_nothing_else() {
     fs::write(&own, "[Service]\n").expect("a unit of an operator");
     let data = machine.root.join("var/mqm/mqs.ini");
     fs::write(&data, "QueueManager:\n").expect("data");
+    let state = machine.root.join("var/lib/miqm");
+    let (report, notes) = (state.join("fsck/mnt-mqha.html"), state.join("notes"));
+    fs::write(&report, "<html>\n").expect("a report");
+    fs::write(&notes, "ours\n").expect("somebody's notes");
     let (passed, complaint, log) = machine.run("postrm", &["purge"]);
     assert!(passed, "{complaint}");
+    assert!(!report.exists() && notes.is_file() && !state.join("fsck").exists());
     let is_link = |path: &Path| fs::symlink_metadata(path).is_ok();
     assert!(!is_link(&ours) && !is_link(&older), "links of systemctl enable are left");
     assert!(is_link(&foreign) && is_link(&own), "what is not ours is gone");

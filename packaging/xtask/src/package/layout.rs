@@ -33,8 +33,6 @@ const PLACES: &[(&str, &str)] = &[("miqm-generator", GENERATORS), (CHECKER, COMM
 /// Where files of `units/` go: the folder there, how their names end, and the place.
 const PLACES_OF_UNITS: &[(&str, &[&str], &str)] = &[
     ("", &["service", "target", "path", "timer", "socket", "slice", "mount"], UNITS),
-    ("", &["catalog"], CATALOG),
-    ("catalog", &["catalog"], CATALOG),
     ("sysusers.d", &["conf"], "/usr/lib/sysusers.d"),
     ("tmpfiles.d", &["conf"], "/usr/lib/tmpfiles.d"),
     ("polkit-1", &["rules"], "/usr/share/polkit-1/rules.d"),
