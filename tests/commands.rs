@@ -10,6 +10,7 @@ mod dspmqinf;
 mod dspmqver;
 mod endmqm;
 mod help;
+mod miqm_create;
 mod miqm_fsck;
 mod miqm_generator;
 mod miqmd;

@@ -26,6 +26,7 @@ impl Tool for Addmqinf {
     const NAME: &'static str = "addmqinf";
     const EXITS: &'static [Exit] = &[
         Exit::LocationInvalid,
+        Exit::BeingCreated,
         Exit::StanzaExists,
         Exit::AttributeMissing,
         Exit::BadName,

@@ -226,6 +226,8 @@ impl Crtmqm {
             secondary: files(self.secondary),
             log_parent: self.log_parent.clone(),
             data_parent: self.data_parent.clone(),
+            data_name: None,
+            log_name: None,
             security_policy: self.security_policy,
             restricted_group: self.group.clone(),
             port: self.port,

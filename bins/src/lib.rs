@@ -31,6 +31,7 @@ commands! {
     dspmqinf::Dspmqinf,
     dspmqver::Dspmqver,
     endmqm::Endmqm,
+    miqm_create::MiqmCreate,
     generator::Generator,
     miqmd::Miqmd,
     mqrc::Mqrc,

@@ -112,3 +112,17 @@ fn many_hosts_commands_at_a_time_lose_nothing() {
     });
     assert_eq!(machine.run("dspmq -o default").code(0).stdout.lines().count(), 12);
 }
+
+/// A creation that can still be undone, perhaps on another host, must not be joined.
+#[test]
+fn what_is_being_created_is_not_added() {
+    let machine = Machine::new();
+    let command = data_directory(&machine, "Q");
+    let marker = machine.shared().join("Q/.creating-0123456789abcdef0123456789abcdef");
+    fs::write(&marker, "").unwrap();
+    let said = machine.run(&command).code(3);
+    insta::assert_snapshot!(said.stderr, @"AMQ1930E: '[ROOT]/shared/Q/.creating-0123456789abcdef0123456789abcdef' marks a creation of this queue manager that has not ended.");
+    assert!(!machine.prefix().exists());
+    fs::remove_file(&marker).unwrap();
+    machine.run(&command).success();
+}

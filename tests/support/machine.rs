@@ -97,6 +97,11 @@ impl Machine {
         self.home().join("run")
     }
 
+    /// The directory of what the operator of the host configures.
+    pub(crate) fn config_dir(&self) -> PathBuf {
+        self.home().join("etc")
+    }
+
     /// The directory that all hosts of the site see.
     pub(crate) fn shared(&self) -> PathBuf {
         self.root().join("shared")
@@ -120,6 +125,7 @@ impl Machine {
             .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
             .env("MIQM_PREFIX", self.prefix())
             .env("MIQM_RUNTIME_DIR", self.runtime_dir())
+            .env("MIQM_CONFIG_DIR", self.config_dir())
             .env("MIQM_HOSTNAME", &self.host)
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .current_dir(self.home());

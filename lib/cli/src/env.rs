@@ -26,6 +26,8 @@ pub struct Env {
     /// `MQSPREFIX`: what counts instead of `DefaultPrefix` of `mqs.ini` when a queue manager is
     /// created.
     pub default_prefix: Option<PathBuf>,
+    /// `MIQM_CONFIG_DIR`: the directory of what the operator of this host configures, `qmgr.d` among it.
+    pub config_dir: PathBuf,
     /// `AMQ_DIAGNOSTIC_MSG_SEVERITY`: whether message ids end with the letter of their severity.
     pub severity_letter: bool,
     /// How long an operation on storage may take, from the option `--deadline`.
@@ -49,6 +51,8 @@ impl Env {
     pub const PREFIX: &'static str = "/var/mqm";
     /// The runtime directory, unless the environment names another.
     pub const RUNTIME_DIR: &'static str = "/run/miqm";
+    /// The directory of the host's configuration, unless the environment names another.
+    pub const CONFIG_DIR: &'static str = "/etc/miqm";
     /// The user that owns a machine-wide directory at [`Env::PREFIX`].
     pub const OWNER_USER: &'static str = "mqm";
     /// The group whose members administer queue managers.
@@ -100,6 +104,7 @@ impl Env {
         };
         Ok(Self {
             runtime_dir: path("MIQM_RUNTIME_DIR")?.unwrap_or_else(|| Self::RUNTIME_DIR.into()),
+            config_dir: path("MIQM_CONFIG_DIR")?.unwrap_or_else(|| Self::CONFIG_DIR.into()),
             host: match get("MIQM_HOSTNAME") {
                 Some(variable) => variable.host_name()?,
                 None => kernel_host_name()?,
@@ -189,6 +194,7 @@ mod tests {
         assert_eq!(env.prefix, Path::new("/var/mqm"));
         assert_eq!(env.runtime_dir, Path::new("/run/miqm"));
         assert_eq!(env.mqs_ini, Path::new("/var/mqm/mqs.ini"));
+        assert_eq!(env.config_dir, Path::new("/etc/miqm"));
         assert_eq!(env.default_prefix, None);
         assert!(env.severity_letter);
     }
@@ -209,6 +215,7 @@ mod tests {
             ("MIQM_PREFIX", "/var/../mqm", "contains '..'"),
             ("MQSPREFIX", "/a\nb", "control character"),
             ("MIQM_RUNTIME_DIR", ".", "does not begin with a slash"),
+            ("MIQM_CONFIG_DIR", "etc", "does not begin with a slash"),
             ("MIQM_HOSTNAME", "a b", "printable ASCII"),
             ("MIQM_HOSTNAME", "a) MODE(Active", "printable ASCII"),
             ("AMQ_DIAGNOSTIC_MSG_SEVERITY", "yes", "must be 0 or 1"),

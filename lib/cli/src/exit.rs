@@ -70,6 +70,7 @@ exits! {
     LevelOutOfRange = 91 "The command level is out of range.";
     LevelReached = 92 "The queue manager is at the command level, or above it, already.";
     ReplicaStarted = 94 "A replica was started.";
+    ProvisionFile = 95 "The provisioning file is not there, not trusted or not valid.";
     Fenced = 96 "The instance ended itself, because it could not prove its hold on the storage any more.";
     StorageFailed = 97 "The instance ended itself after an input or output error on its storage.";
     CheckFailed = 98 "A property that was checked does not hold.";

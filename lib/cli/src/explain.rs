@@ -4,6 +4,7 @@
 //! the [`Failure`] that it gets from here.
 
 mod creation;
+mod provision;
 
 use std::path::Path;
 
@@ -19,6 +20,7 @@ use miqm_types::QmgrName;
 use crate::{Env, Exit, Failure};
 
 pub use creation::{creation, deletion};
+pub use provision::provisioning;
 
 impl Env {
     /// What the operations know of this host.
@@ -218,6 +220,10 @@ impl From<InfError> for Failure {
             InfError::OtherInstallation { qmgr, installation } => {
                 Self::new(Exit::Installations, Message::OtherInstallation { qmgr, installation })
             }
+            InfError::Unfinished { marker } => Self::new(
+                Exit::BeingCreated,
+                Message::CreationUnfinished { marker: shown(&marker) },
+            ),
             InfError::Location(error) => at(Exit::LocationInvalid, error.into()),
             InfError::Settings(error) => at(Exit::LocationInvalid, error.into()),
             InfError::Log { path, source } => {

@@ -12,12 +12,31 @@ use miqm_format::extent::{ExtentHeader, ExtentStart};
 use miqm_format::frame::{self, Decoder};
 use miqm_format::lockrec::{LOCK_RECORD_BYTES, LockSlot};
 use miqm_format::object::ObjectImage;
+use miqm_format::provision::Provision;
 use miqm_format::record::{self, Record};
 use miqm_format::stanza::Document;
 use miqm_format::{control, extent};
 use miqm_types::{Lsn, PAGE_BYTES};
 
 const PAGE: usize = PAGE_BYTES as usize;
+
+/// What is wrong is told with a place in the file, and not without end; what is right is within bounds.
+pub(crate) fn provision(bytes: &[u8]) {
+    match Provision::parse(bytes) {
+        Ok(found) => {
+            assert!(found.lines.values().all(|line| *line >= 1));
+            assert!(found.storage().iter().all(|path| path.is_absolute()));
+        }
+        Err(problems) => {
+            assert!((1..=20).contains(&problems.len()), "{problems:?}");
+            let lines = bytes.split(|byte| *byte == b'\n').count();
+            for problem in problems {
+                assert!((1..=lines).contains(&problem.line) && problem.column >= 1, "{problem:?}");
+                assert!(problem.why.to_string().len() < 2000, "{problem:?}");
+            }
+        }
+    }
+}
 
 /// The last bytes say what to edit; the rest is a file. What is read is written back as it was,
 /// and an edit that is accepted reads back as just that edit.

@@ -22,6 +22,46 @@ fn stanza_bytes() -> impl Strategy<Value = Vec<u8>> {
         .prop_map(|pieces| pieces.concat().into_bytes())
 }
 
+/// Pieces of a provisioning file with all that TOML has.
+fn provision_bytes() -> impl Strategy<Value = Vec<u8>> {
+    const PIECES: &[&str] = &[
+        "[log]\n",
+        "[paths]\n",
+        "[[config]]\n",
+        "[config.variables]\n",
+        "type",
+        "data",
+        "port",
+        "\"a",
+        "-under",
+        "require-mount",
+        " = ",
+        "'linear'",
+        "'/a'",
+        "\"\"\"",
+        "1",
+        "0x",
+        "-",
+        "_",
+        ".",
+        "true",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        "\n",
+        "#",
+        "\u{e9}",
+        "1979-05-27",
+        "nan",
+        "\\u00",
+        "\r",
+    ];
+    prop::collection::vec(prop::sample::select(PIECES), 0..40)
+        .prop_map(|pieces| pieces.concat().into_bytes())
+}
+
 /// The start of an object's image, then anything.
 fn object_bytes() -> impl Strategy<Value = Vec<u8>> {
     (0..3_u8, 0..3_u8, bytes(100)).prop_map(|(name, attrs, rest)| {
@@ -35,6 +75,11 @@ proptest! {
     #[test]
     fn stanza(bytes in stanza_bytes()) {
         checks::stanza(&bytes);
+    }
+
+    #[test]
+    fn provision(bytes in provision_bytes()) {
+        checks::provision(&bytes);
     }
 
     #[test]

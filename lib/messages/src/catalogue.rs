@@ -110,6 +110,8 @@ mod units;
 #[macro_use]
 mod supervision;
 #[macro_use]
+mod provision;
+#[macro_use]
 mod ids_5000;
 #[macro_use]
 mod ids_7000;
@@ -119,8 +121,8 @@ mod ids_8000;
 mod ids_9000;
 
 then! {
-    (general registry create log instance objects control status fsck units supervision ids_5000
-     ids_7000 ids_8000 ids_9000)
+    (general registry create log instance objects control status fsck units supervision provision
+     ids_5000 ids_7000 ids_8000 ids_9000)
 }
 
 impl Message {

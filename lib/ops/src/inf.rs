@@ -6,7 +6,8 @@ use miqm_qmgr::boot;
 use miqm_qmgr::config::{ConfigError, Settings};
 use miqm_qmgr::env::Env;
 use miqm_qmgr::identity::{Identity, IdentityError};
-use miqm_qmgr::layout::LogDir;
+use miqm_qmgr::intent;
+use miqm_qmgr::layout::{DataDir, LogDir};
 use miqm_qmgr::owner::{self, OwnerError};
 use miqm_qmgr::registry::{self, DefaultDamaged, Entry, Registry, RegistryError};
 use miqm_qmgr::runtime::{LocalRole, RuntimeDir};
@@ -41,6 +42,12 @@ pub enum InfError {
         qmgr: QmgrName,
         /// Whose it is.
         installation: String,
+    },
+    /// The data directory is marked as being filled by a creation, which may still be undone.
+    #[error("{} is there", marker.display())]
+    Unfinished {
+        /// The mark.
+        marker: PathBuf,
     },
     /// The data directory is not that of this queue manager.
     #[error(transparent)]
@@ -119,6 +126,7 @@ pub fn add(env: &Env, new: &NewStanza) -> Result<Entry, InfError> {
     entry.identity = Some(identity.id);
     let settings = Settings::load(&data.qm_ini())?;
     log_is_there(&settings.log.path)?;
+    finished(&data, &identity)?;
 
     if admin.caller.is_root() || miqm_sys::fs::presence(&env.prefix)? == fs::Presence::Absent {
         owner::establish(env)?;
@@ -129,6 +137,19 @@ pub fn add(env: &Env, new: &NewStanza) -> Result<Entry, InfError> {
         Ok::<_, InfError>(())
     })?;
     Ok(entry)
+}
+
+/// Makes sure that no creation, perhaps on another host, can still undo what is there.
+///
+/// The mark goes when the queue manager is in the registry of its creator. A creation that is undone removes
+/// the identity before the mark: if that is still there when the mark is not, it will stay.
+fn finished(data: &DataDir, identity: &Identity) -> Result<(), InfError> {
+    let marker = data.path().join(intent::marker(identity.id));
+    if fs::presence(&marker)? != fs::Presence::Absent {
+        return Err(InfError::Unfinished { marker });
+    }
+    Identity::expect(&data.identity(), &identity.name, Some(identity.id))?;
+    Ok(())
 }
 
 fn log_is_there(path: &Path) -> Result<(), InfError> {

@@ -11,6 +11,7 @@ pub mod end;
 pub mod inf;
 pub mod instance;
 pub mod maintain;
+pub mod provision;
 pub mod start;
 pub mod status;
 pub mod systemd;

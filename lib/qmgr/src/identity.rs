@@ -17,6 +17,8 @@ pub const FORMAT_VERSION: u32 = 1;
 /// The largest identity file, in bytes.
 const FILE_BYTES_MAX: usize = 65_536;
 const STANZA: &str = "QueueManager";
+/// The stanza of what the queue manager was created with.
+const CREATION: &str = "Creation";
 
 /// Who a data directory belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,22 @@ pub struct Identity {
     pub name: QmgrName,
     /// Its identity, also in its log.
     pub id: QmgrId,
+}
+
+/// What a queue manager was created with that commands may have changed since: the attributes that
+/// creation was asked for, by the names that this module's users give them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Birth(pub Vec<(&'static str, String)>);
+
+impl Birth {
+    /// A value as it is recorded: without control characters, and without blanks around it.
+    pub fn plain(value: &str) -> String {
+        value.replace(char::is_control, " ").trim().to_owned()
+    }
+
+    fn line((key, value): &(&'static str, String)) -> String {
+        format!("   {key}={}\n", Self::plain(value))
+    }
 }
 
 /// Why a data directory is not the queue manager's.
@@ -87,19 +105,10 @@ impl Identity {
     ///
     /// [`IdentityError`], but not [`IdentityError::Foreign`].
     pub fn load(file: &Path) -> Result<Self, IdentityError> {
-        let bytes = fs::read_limited(file, FILE_BYTES_MAX).map_err(|error| {
-            if error.is_not_found() {
-                IdentityError::Absent { file: file.to_owned() }
-            } else {
-                IdentityError::Io(error)
-            }
-        })?;
-        Self::parse(&bytes, file)
+        Self::of(&document(file)?, file)
     }
 
-    fn parse(bytes: &[u8], file: &Path) -> Result<Self, IdentityError> {
-        let document = Document::parse(bytes)
-            .map_err(|source| IdentityError::Syntax { file: file.to_owned(), source })?;
+    fn of(document: &Document, file: &Path) -> Result<Self, IdentityError> {
         let damaged = |key| IdentityError::Damaged {
             file: file.to_owned(),
             line: document.get(STANZA, key).and_then(|setting| setting.line).unwrap_or(0),
@@ -141,6 +150,31 @@ impl Identity {
         Err(IdentityError::Foreign { file: file.to_owned(), found: found.name, found_id: found.id })
     }
 
+    /// What creation was asked for, by the identity file: an attribute that it was not asked for has no value
+    /// here. `None` if that was not recorded.
+    ///
+    /// # Errors
+    ///
+    /// [`IdentityError`], if the file cannot be read.
+    pub fn born_with(file: &Path) -> Result<Option<Vec<(String, String)>>, IdentityError> {
+        let document = document(file)?;
+        let stanza = document.find(CREATION, |_| true);
+        Ok(stanza.map(|stanza| {
+            let text = |setting: miqm_format::stanza::Setting<'_>| {
+                (setting.key.to_owned(), setting.value.to_owned())
+            };
+            stanza.settings().map(text).collect()
+        }))
+    }
+
+    /// The bytes of the identity file of a queue manager that was created with this.
+    pub fn to_bytes_with(&self, birth: &Birth) -> Vec<u8> {
+        let mut bytes = self.to_bytes();
+        bytes.extend_from_slice(format!("{CREATION}:\n").as_bytes());
+        bytes.extend(birth.0.iter().flat_map(|fact| Birth::line(fact).into_bytes()));
+        bytes
+    }
+
     /// The bytes of the identity file.
     pub fn to_bytes(&self) -> Vec<u8> {
         format!(
@@ -152,12 +186,50 @@ impl Identity {
     }
 }
 
+fn document(file: &Path) -> Result<Document, IdentityError> {
+    let bytes = fs::read_limited(file, FILE_BYTES_MAX).map_err(|error| {
+        if error.is_not_found() {
+            IdentityError::Absent { file: file.to_owned() }
+        } else {
+            IdentityError::Io(error)
+        }
+    })?;
+    parse(&bytes, file)
+}
+
+fn parse(bytes: &[u8], file: &Path) -> Result<Document, IdentityError> {
+    Document::parse(bytes).map_err(|source| IdentityError::Syntax { file: file.to_owned(), source })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Identity, IdentityError> {
-        Identity::parse(text.as_bytes(), Path::new("/q/qmid"))
+        let file = Path::new("/q/qmid");
+        Identity::of(&super::parse(text.as_bytes(), file)?, file)
+    }
+
+    #[test]
+    fn what_it_was_created_with_is_read_back_and_changes_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("qmid");
+        let identity = Identity { name: "Q.M/1".parse().unwrap(), id: QmgrId([7; 16]) };
+        std::fs::write(&file, identity.to_bytes()).unwrap();
+        assert_eq!(Identity::born_with(&file).unwrap(), None);
+        for (birth, read) in [
+            (vec![], vec![]),
+            (
+                vec![("A", " a = b ".to_owned()), ("B", String::new())],
+                vec![("A", "a = b"), ("B", "")],
+            ),
+        ] {
+            std::fs::write(&file, identity.to_bytes_with(&Birth(birth))).unwrap();
+            let read: Vec<_> =
+                read.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+            assert_eq!(Identity::born_with(&file).unwrap(), Some(read));
+            assert_eq!(Identity::load(&file).unwrap(), identity);
+        }
     }
 
     #[test]

@@ -96,6 +96,18 @@ impl From<CreateError> for Failure {
                 }
                 .cannot_complete()
             }
+            CreateError::Taken { purpose, path } => {
+                let (path, why) = (shown(&path), "it is in use".to_owned());
+                match purpose {
+                    Purpose::Data => {
+                        Self::new(Exit::DirectoryCheck, Message::LocationInvalid { path, why })
+                    }
+                    Purpose::Log => {
+                        Self::new(Exit::LogLocation, Message::LogPathInvalid { path, why })
+                    }
+                }
+                .cannot_complete()
+            }
             CreateError::NoDirectoryName { directory, qmgr } => {
                 Self::new(Exit::Failed, Message::DirectoryNameTaken { directory, qmgr })
                     .cannot_complete()

@@ -8,7 +8,7 @@ use miqm_format::stanza::{BadEdit, Document};
 use miqm_qmgr::autoconf;
 use miqm_qmgr::config::{Initial, Settings, initial};
 use miqm_qmgr::env::Env;
-use miqm_qmgr::identity::Identity;
+use miqm_qmgr::identity::{Birth, Identity};
 use miqm_qmgr::intent::Intent;
 use miqm_qmgr::layout::{DIR_MODE, DataDir, FILE_MODE, INI_MODE, LogDir};
 use miqm_qmgr::owner::Admin;
@@ -20,7 +20,7 @@ use miqm_types::{Epoch, InstanceId, Lsn, QmgrId, UtcTime};
 use miqm_wal as wal;
 
 use super::disk::Stoppable;
-use super::place::{Purpose, Taken, Unusable, take};
+use super::place::{Purpose, Taken, Unusable, take, try_take};
 use super::{CreateError, Created, Plan, Request, Stop, in_registry, make_parent, register};
 
 /// A creation at work.
@@ -53,6 +53,22 @@ pub(super) fn attributes(request: &Request, at: UtcTime) -> Result<engine::Objec
     Ok(qmgr)
 }
 
+/// What the request asks for that commands can change later, by the names of the identity file.
+pub(crate) fn birth(request: &Request) -> Birth {
+    let number = |value: Option<u32>| value.map(|value| value.to_string());
+    let queue = |value: &Option<miqm_types::ObjectName>| value.as_ref().map(ToString::to_string);
+    let given = [
+        ("Description", request.description.clone()),
+        ("DefaultTransmissionQueue", queue(&request.default_xmitq)),
+        ("DeadLetterQueue", queue(&request.dead_letter)),
+        ("MaxHandles", number(request.max_handles)),
+        ("MaxUncommittedMessages", number(request.max_uncommitted)),
+        ("TriggerInterval", number(request.trigger_interval)),
+        ("ListenerPort", number(request.port.map(u32::from))),
+    ];
+    Birth(given.into_iter().filter_map(|(key, value)| Some((key, value?))).collect())
+}
+
 impl Work<'_> {
     fn go_on(&self) -> Result<(), CreateError> {
         if (self.stop)() { Err(CreateError::Interrupted) } else { Ok(()) }
@@ -77,7 +93,13 @@ impl Work<'_> {
         let entry = Entry {
             name: self.request.name.clone(),
             prefix: self.plan.prefix.clone(),
-            directory: data.directory,
+            // A directory that was named may be called otherwise than the queue manager.
+            directory: match &self.request.data_name {
+                Some(_) if self.request.data_parent.is_some() => {
+                    self.request.name.to_dir_component()
+                }
+                _ => data.directory,
+            },
             data_path: self.request.data_parent.is_some().then(|| data.place.path.clone()),
             installation: Some(self.env.installation.name.clone()),
             identity: Some(self.id),
@@ -99,9 +121,10 @@ impl Work<'_> {
         intent: &mut Intent,
         registry: &Registry,
     ) -> Result<Taken, CreateError> {
-        let (parent, given) = match purpose {
-            Purpose::Data => (&self.plan.data_parent, &self.request.data_parent),
-            Purpose::Log => (&self.plan.log_parent, &self.request.log_parent),
+        let request = self.request;
+        let (parent, given, only) = match purpose {
+            Purpose::Data => (&self.plan.data_parent, &request.data_parent, &request.data_name),
+            Purpose::Log => (&self.plan.log_parent, &request.log_parent, &request.log_name),
         };
         if given.is_none() {
             let unusable = |error| CreateError::Location {
@@ -112,20 +135,20 @@ impl Work<'_> {
             make_parent(parent, self.admin).map_err(unusable)?;
         }
         if purpose == Purpose::Log {
-            self.space(parent)?;
+            space(self.plan, parent)?;
         }
         let is_taken = |path: &std::path::Path| in_registry(registry, path);
-        take(parent, &self.request.name, purpose, self.admin, intent, self.id, is_taken)
-    }
-
-    fn space(&self, parent: &std::path::Path) -> Result<(), CreateError> {
-        let extents = u64::from(self.plan.geometry.primary());
-        let needed_bytes = extents * self.plan.geometry.extent_bytes();
-        let free_bytes = fs::free_bytes(parent)?;
-        if free_bytes < needed_bytes {
-            return Err(CreateError::NoSpace { path: parent.into(), needed_bytes, free_bytes });
+        if let Some(directory) = only {
+            let path = parent.join(directory);
+            let place = if is_taken(&path) {
+                None
+            } else {
+                try_take(&path, purpose, self.admin, intent, self.id)?
+            };
+            let place = place.ok_or(CreateError::Taken { purpose, path })?;
+            return Ok(Taken { directory: directory.clone(), place });
         }
-        Ok(())
+        take(parent, &request.name, purpose, self.admin, intent, self.id, is_taken)
     }
 
     /// A log in the data directory would go with it.
@@ -264,8 +287,23 @@ impl Work<'_> {
         }
         self.go_on()?;
         let identity = Identity { name: self.request.name.clone(), id: self.id };
-        Ok(fs::replace(&data.identity(), &identity.to_bytes(), INI_MODE, maker)?)
+        Ok(fs::replace(
+            &data.identity(),
+            &identity.to_bytes_with(&birth(self.request)),
+            INI_MODE,
+            maker,
+        )?)
     }
+}
+
+/// Makes sure that there is space for the log.
+pub(super) fn space(plan: &Plan, parent: &std::path::Path) -> Result<(), CreateError> {
+    let needed_bytes = u64::from(plan.geometry.primary()) * plan.geometry.extent_bytes();
+    let free_bytes = fs::free_bytes(parent)?;
+    if free_bytes < needed_bytes {
+        return Err(CreateError::NoSpace { path: parent.into(), needed_bytes, free_bytes });
+    }
+    Ok(())
 }
 
 /// The hold on directories that nobody else knows of.

@@ -27,6 +27,7 @@ use miqm_sys::fs::Presence;
 use miqm_sys::{IoError, fs, user};
 use miqm_types::{BadGeometry, LogGeometry, LogType, ObjectName, QmgrId, QmgrName};
 
+pub(crate) use build::birth;
 pub use place::{Purpose, Unusable};
 
 /// Tells whether the work was asked to stop. It is asked often.
@@ -61,6 +62,10 @@ pub struct Request {
     pub log_parent: Option<PathBuf>,
     /// `-md`: the directory under which the data directory is made.
     pub data_parent: Option<PathBuf>,
+    /// The only name that the data directory may have; `None` takes the first that is free.
+    pub data_name: Option<String>,
+    /// The only name that the log directory may have; `None` takes the first that is free.
+    pub log_name: Option<String>,
     /// `-oa`.
     pub security_policy: Option<SecurityPolicy>,
     /// `-g`.
@@ -92,6 +97,8 @@ impl Request {
             secondary: None,
             log_parent: None,
             data_parent: None,
+            data_name: None,
+            log_name: None,
             security_policy: None,
             restricted_group: None,
             port: None,
@@ -147,6 +154,14 @@ pub enum CreateError {
         path: PathBuf,
         /// Why not.
         why: Unusable,
+    },
+    /// The directory that the queue manager was to have is in use.
+    #[error("{} is in use", path.display())]
+    Taken {
+        /// What for.
+        purpose: Purpose,
+        /// Which.
+        path: PathBuf,
     },
     /// Every directory name that could be tried is taken.
     #[error("no name like {directory} is free")]
@@ -277,6 +292,29 @@ pub fn create(env: &Env, request: &Request, stop: &Stop) -> Result<Created, Crea
             Err(take_back(error, intent, id))
         }
     }
+}
+
+/// Makes the checks of a creation that need not make anything. A creation that passes them can still fail.
+///
+/// # Errors
+///
+/// [`CreateError`].
+pub fn check(env: &Env, request: &Request) -> Result<(), CreateError> {
+    let admin = owner::authorize(env)?;
+    let plan = Plan::of(env, request, &admin)?;
+    if fs::presence(&plan.log_parent)? == Presence::Absent {
+        return Ok(());
+    }
+    build::space(&plan, &plan.log_parent)
+}
+
+/// Completes or undoes what a creation of this name left that was killed, if there is such a thing.
+///
+/// # Errors
+///
+/// [`CreateError::Busy`] if one is at work, or why it cannot be dealt with.
+pub fn settle_name(env: &Env, name: &QmgrName) -> Result<(), CreateError> {
+    settle_killed(env, name, &owner::authorize(env)?)
 }
 
 fn begin(env: &Env, name: &QmgrName, intent: &mut Intent, id: QmgrId) -> Result<(), CreateError> {

@@ -173,8 +173,8 @@ fn name_is_refused(error: &IoError) -> bool {
     matches!(error.errno(), Some(EINVAL | ENAMETOOLONG))
 }
 
-/// `None` if the path is in use.
-fn try_take(
+/// Takes a directory: `None` if the path is in use.
+pub(super) fn try_take(
     path: &Path,
     purpose: Purpose,
     admin: &Admin,
