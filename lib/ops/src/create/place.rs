@@ -181,6 +181,25 @@ pub(super) fn try_take(
     intent: &mut Intent,
     id: QmgrId,
 ) -> Result<Option<Place>, CreateError> {
+    match mark(path, purpose, admin, intent, id) {
+        // It was there, and another host has removed it: one that had made it and gives way, or that undoes a
+        // creation which was killed before it had made it. (What cannot be made at all has no parent.)
+        Err(CreateError::Location { why: Unusable::Refused(error), .. })
+            if error.is_not_found() && path.parent().is_some_and(|dir| fs::stat(dir).is_ok()) =>
+        {
+            Ok(None)
+        }
+        other => other,
+    }
+}
+
+fn mark(
+    path: &Path,
+    purpose: Purpose,
+    admin: &Admin,
+    intent: &mut Intent,
+    id: QmgrId,
+) -> Result<Option<Place>, CreateError> {
     let unusable = |why| CreateError::Location { purpose, path: path.to_owned(), why };
     let refused = |error| unusable(Unusable::Refused(error));
     check_text(path).map_err(unusable)?;
