@@ -207,23 +207,20 @@ fn what_another_host_created_under_another_name_is_joined_and_not_made_twice() {
 #[test]
 fn a_file_that_is_wrong_is_refused_with_all_that_is_wrong_and_nothing_is_made() {
     for (text, told) in [
-        (
-            "prot = 1414",
-            "AMQ1934E: Line 1, column 1 of '[FILE]': there is no key 'prot'; 'port' may be meant.\n",
-        ),
+        ("prot = 1414", "AMQ1934E: '[FILE]:1:1': there is no key 'prot'; 'port' may be meant.\n"),
         (
             "port = '1'\n[log]\nprimary-files = 1",
-            "AMQ1934E: Line 1, column 8 of '[FILE]': 'port' must be a whole number, and not a string.\nAMQ1934E: Line 3, column 17 of '[FILE]': 'log.primary-files' cannot be '1': it must be between 2 and 510.\n",
+            "AMQ1934E: '[FILE]:1:8': 'port' must be a whole number, and not a string.\nAMQ1934E: '[FILE]:3:17': 'log.primary-files' cannot be '1': it must be between 2 and 510.\n",
         ),
         (
             "[config]\nmqsc = ['/a.mqsc']",
-            "AMQ1934E: Line 2, column 1 of '[FILE]': 'config.mqsc' is refused: this version does not run MQSC commands at a start.\n",
+            "AMQ1934E: '[FILE]:2:1': 'config.mqsc' is refused: this version does not run MQSC commands at a start.\n",
         ),
         (
             "[paths]\ndata = 'relative'",
-            "AMQ1934E: Line 2, column 8 of '[FILE]': 'paths.data' cannot be 'relative': it must be a path that begins with a slash, without '..' and control characters, of up to 1024 bytes.\n",
+            "AMQ1934E: '[FILE]:2:8': 'paths.data' cannot be 'relative': it must be a path that begins with a slash, without '..' and control characters, of up to 1024 bytes.\n",
         ),
-        ("\u{0}", "AMQ1934E: Line 1, column 2 of '[FILE]': this is not TOML"),
+        ("\u{0}", "AMQ1934E: '[FILE]:1:2': this is not TOML"),
     ] {
         let machine = host(text);
         for line in ["miqm-create --dry-run QM1", "miqm-create QM1"] {

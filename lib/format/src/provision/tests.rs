@@ -74,6 +74,14 @@ fn every_key_counts() {
 }
 
 #[test]
+fn the_example_is_a_good_one() {
+    let found = parsed(include_str!("../../../../units/examples/QM1.toml")).unwrap();
+    assert_eq!(found.data, Some(Directory::Under("/mnt/mqha/qmgrs".into())));
+    assert_eq!(found.require_mount, Some(Mounts::These(vec!["/mnt/mqha".into()])));
+    assert_eq!((found.port, found.primary), (Some(1414), Some(10)));
+}
+
+#[test]
 fn an_empty_file_asks_for_nothing() {
     assert_eq!(parsed("").unwrap(), Provision::default());
     assert_eq!(parsed("# only a comment\n[log]\n[paths]\n").unwrap(), Provision::default());

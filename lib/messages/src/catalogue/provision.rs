@@ -24,8 +24,8 @@ macro_rules! provision {
     respond "Look what the file is." ;
 
 1934 Error ProvisionWrong { file: String, line: u64, column: u64, why: String }
-    "Line {line}, column {column} of '{file}': {why}."
-    explain "The provisioning file says something that cannot be understood or done. Nothing was changed."
+    "'{file}:{line}:{column}': {why}."
+    explain "The provisioning file says something that cannot be understood or done; after its name come the line and the character in it. Nothing was changed."
     respond "Correct the line; qmgr.d(5) explains the keys. 'miqm-create --dry-run' tells whether the file is good." ;
 
 1935 Error NothingMounted { path: String }

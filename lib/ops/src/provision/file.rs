@@ -72,20 +72,7 @@ impl fmt::Display for Untrusted {
 
 /// The name of the file of a queue manager: as its units are called.
 pub fn file_name(name: &QmgrName) -> String {
-    format!("{}.toml", escaped(name))
-}
-
-/// As `systemd-escape` writes it: a slash is a dash, what is not a letter, digit, dot or underscore is its
-/// number in hexadecimal, and so is a dot at the beginning.
-fn escaped(name: &QmgrName) -> String {
-    let escape = |(at, byte): (usize, u8)| match byte {
-        b'/' => "-".to_owned(),
-        b'.' if at == 0 => "\\x2e".to_owned(),
-        b'.' | b'_' | b':' => char::from(byte).to_string(),
-        letter if letter.is_ascii_alphanumeric() => char::from(letter).to_string(),
-        other => format!("\\x{other:02x}"),
-    };
-    name.as_str().bytes().enumerate().map(escape).collect()
+    format!("{}.toml", name.to_unit_instance())
 }
 
 /// Reads a file.
