@@ -14,18 +14,19 @@ const SHARED: &str = "[log]\nfile-pages = 64\n[paths]\nrequire-mount = false\n\
 /// Puts a file into `qmgr.d` of a host. `[SHARED]` stands for the shared directory.
 fn put(machine: &Machine, name: &str, text: &str) -> PathBuf {
     let directory = machine.config_dir().join("qmgr.d");
-    fs::create_dir_all(&directory).unwrap();
-    fs::set_permissions(&directory, PermissionsExt::from_mode(0o755)).unwrap();
+    fs::create_dir_all(&directory).expect("the world of the test");
+    fs::set_permissions(&directory, PermissionsExt::from_mode(0o755))
+        .expect("the world of the test");
     let file = directory.join(name);
     let text = text.replace("[SHARED]", &machine.shared().display().to_string());
-    fs::write(&file, text).unwrap();
-    fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
+    fs::write(&file, text).expect("the world of the test");
+    fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).expect("the world of the test");
     file
 }
 
 fn parents(machine: &Machine) {
     for name in ["data", "log"] {
-        fs::create_dir_all(machine.shared().join(name)).unwrap();
+        fs::create_dir_all(machine.shared().join(name)).expect("the world of the test");
     }
 }
 
