@@ -298,9 +298,15 @@ fn what_contradicts_is_named_and_nothing_changes() {
     one.run("miqm-create QM1").success();
     let two = one.beside("host2");
     for (from, to, key, is, asked) in [
-        ("'one'", "'two'", "description", "created with 'one'", "'two'"),
-        ("port = 1414", "port = 1415", "port", "created with '1414'", "'1415'"),
-        ("max-handles", "trigger-interval", "trigger-interval", "created without it", "'7'"),
+        ("'one'", "'two'", "description", "'one' since the creation", "'two'"),
+        ("port = 1414", "port = 1415", "port", "'1414' since the creation", "'1415'"),
+        (
+            "max-handles",
+            "trigger-interval",
+            "trigger-interval",
+            "nothing since the creation",
+            "'7'",
+        ),
         ("'user'", "'group'", "security-policy", "user", "group"),
         ("file-pages = 64", "file-pages = 65", "log.file-pages", "64", "65"),
         ("file-pages", "type = 'linear'\nfile-pages", "log.type", "circular", "linear"),
@@ -324,7 +330,7 @@ fn what_contradicts_is_named_and_nothing_changes() {
             let before = (contents(&machine.prefix()), contents(&machine.shared()));
             let said = machine.run("miqm-create QM1").code(8);
             let file = format!("[ROOT]/{}/etc/qmgr.d/QM1.toml", machine.host());
-            let begins = format!("AMQ1940E: For '{key}' the queue manager has {is}, but line ");
+            let begins = format!("AMQ1940E: For '{key}' there is {is}, but line ");
             let ends = format!(" of '{file}' asks for {asked}.\n");
             assert!(
                 said.stderr.starts_with(&begins) && said.stderr.ends_with(&ends),
@@ -363,7 +369,7 @@ fn there_is_one_default_queue_manager() {
     let machine = host("default = true\n[log]\nfile-pages = 64\n");
     machine.run("crtmqm -q -lf 64 OTHER").success();
     let said = machine.run("miqm-create QM1").code(8);
-    insta::assert_snapshot!(said.stderr, @"AMQ1940E: For 'default' the queue manager has 'OTHER', but line 1 of '[ROOT]/host1/etc/qmgr.d/QM1.toml' asks for this one.");
+    insta::assert_snapshot!(said.stderr, @"AMQ1940E: For 'default' there is 'OTHER', but line 1 of '[ROOT]/host1/etc/qmgr.d/QM1.toml' asks for this one.");
     assert_eq!(stanzas(&machine), 1);
     put(&machine, "QM1.toml", "default = false\n[log]\nfile-pages = 64\n");
     machine.run("miqm-create QM1").success();

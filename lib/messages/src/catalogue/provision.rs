@@ -54,7 +54,7 @@ macro_rules! provision {
     respond "Name two directories." ;
 
 1940 Error Contradiction { key: String, is: String, file: String, line: u64, asked: String }
-    "For '{key}' the queue manager has {is}, but line {line} of '{file}' asks for {asked}."
+    "For '{key}' there is {is}, but line {line} of '{file}' asks for {asked}."
     explain "The queue manager exists and is not what the provisioning file asks for. A queue manager is never changed to fit the file. Nothing was changed."
     respond "Correct the file, or change the queue manager: attributes with MQSC commands, settings in qm.ini, directories and log only by creating it anew. If commands have changed an attribute, leave the value of its creation in the file." ;
 

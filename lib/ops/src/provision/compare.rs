@@ -173,9 +173,9 @@ impl Comparison<'_> {
             match facts.iter().find(|(fact, _)| fact.eq_ignore_ascii_case(name)) {
                 Some((_, is)) if *is == asked => {}
                 Some((_, is)) => {
-                    self.differs(key, format!("created with '{is}'"), format!("'{asked}'"));
+                    self.differs(key, format!("'{is}' since the creation"), format!("'{asked}'"));
                 }
-                None => self.differs(key, "created without it", format!("'{asked}'")),
+                None => self.differs(key, "nothing since the creation", format!("'{asked}'")),
             }
         }
     }
