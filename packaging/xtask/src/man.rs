@@ -60,6 +60,7 @@ pub(crate) fn pages() -> anyhow::Result<Vec<(String, String)>> {
         ensure!(pages.iter().any(|(name, _)| *name == page), "man/{page}.in is missing");
     }
     refers::check(&pages)?;
+    refers::check_units(&pages)?;
     pages.sort();
     Ok(pages)
 }
@@ -94,6 +95,10 @@ fn filled(page: &str, template: &str) -> anyhow::Result<String> {
     }
     if page == "amqmfsck.1" {
         text = text.replace("@CHECKS@\n", &checks()).replace("@REPORT_FIELDS@\n", &report_fields());
+    }
+    if page == "mqm@.service.8" {
+        ensure!(text.contains("@NOT_RETRIED@"), "the page of the unit needs @NOT_RETRIED@");
+        text = text.replace("@NOT_RETRIED@\n", &exit_status(&not_retried()?));
     }
     if page == "qm.ini.5" {
         for (stanza, key) in miqm_qmgr::config::known_attributes() {
@@ -213,6 +218,19 @@ fn exit_status(exits: &[Exit]) -> String {
         _ = writeln!(text, ".TP\n\\fB{}\\fR\n{}", exit.code(), roff(exit.meaning()));
     }
     text
+}
+
+/// The endings after which the unit of an instance is not started again.
+fn not_retried() -> anyhow::Result<Vec<Exit>> {
+    const UNIT: &str = "units/mqm@.service";
+    let unit = fs::read_to_string(workspace().join(UNIT)).context(UNIT)?;
+    let codes = unit.lines().find_map(|line| line.strip_prefix("RestartPreventExitStatus="));
+    let codes = codes.with_context(|| format!("{UNIT} does not say what is not retried"))?;
+    let exit = |code: &str| {
+        let found = Exit::ALL.iter().find(|exit| exit.code().to_string() == code);
+        found.copied().with_context(|| format!("{UNIT}: {code} is no exit code"))
+    };
+    codes.split_whitespace().map(exit).collect()
 }
 
 /// Every check of storage.

@@ -1,6 +1,10 @@
 //! What pages refer to must be there: a page of ours, or one of those of others that are named here.
 
-use anyhow::ensure;
+use std::fs;
+
+use anyhow::{Context, ensure};
+
+use crate::workspace;
 
 /// Pages of others.
 const OTHERS: &[&str] = &[
@@ -30,16 +34,38 @@ const OTHERS: &[&str] = &[
 pub(super) fn check(pages: &[(String, String)]) -> anyhow::Result<()> {
     for (page, text) in pages {
         for reference in references(text) {
-            let (name, section) = reference.split_once('(').unwrap_or((&reference, ""));
-            let file = format!("{name}.{}", section.trim_end_matches(')'));
-            let ours = pages.iter().any(|(name, _)| *name == file);
             ensure!(
-                ours || OTHERS.contains(&reference.as_str()),
+                is_ours(&reference, pages) || OTHERS.contains(&reference.as_str()),
                 "man/{page}.in refers to {reference}, which is not there"
             );
         }
     }
     Ok(())
+}
+
+/// Checks what `systemctl status` shows as the documentation of each unit.
+pub(super) fn check_units(pages: &[(String, String)]) -> anyhow::Result<()> {
+    for entry in fs::read_dir(workspace().join("units")).context("cannot list units")? {
+        let path = entry?.path();
+        if !path.is_file() {
+            continue;
+        }
+        let unit =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let documents = unit.lines().filter_map(|line| line.strip_prefix("Documentation="));
+        for reference in documents.flat_map(str::split_whitespace) {
+            let page = reference.strip_prefix("man:").unwrap_or(reference);
+            ensure!(is_ours(page, pages), "{}: {reference} is not there", path.display());
+        }
+    }
+    Ok(())
+}
+
+/// Whether a page such as `mqrc(1)` is one of these.
+fn is_ours(reference: &str, pages: &[(String, String)]) -> bool {
+    let (name, section) = reference.split_once('(').unwrap_or((reference, ""));
+    let file = format!("{name}.{}", section.trim_end_matches(')'));
+    pages.iter().any(|(name, _)| *name == file)
 }
 
 /// Every `.BR name (section)` of a page, as `name(section)`.
