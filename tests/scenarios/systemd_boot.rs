@@ -61,8 +61,11 @@ fn missing(boxes: &Boxes, host: &mut Host) {
     host.power_on();
     let unit = host.reaches(UNIT, "inactive/dead");
     assert_eq!(unit.get("MainPID"), "0", "{unit:?}");
+    let said = host.run("systemctl start mqm@QM1 2>&1").code(1).stdout;
+    assert!(said.contains("dependency"), "{said}");
     let journal = host.journal(UNIT);
     assert!(journal.contains("Dependency failed"), "{journal}");
+    assert_eq!(host.unit("MQHA.mount").state(), "failed/failed");
     let said = host.run_as("alice", "strmqm -x QM1").code_among(&[16, 23, 71, 100]);
     assert_ne!(said, 0);
     assert!(told(host).is_none() && !says_so(host));
