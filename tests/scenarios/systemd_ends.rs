@@ -86,7 +86,7 @@ fn rebooted(pair: &mut Pair) {
 }
 
 /// What ends the whole queue manager.
-const ENDS: [&str; 7] = ["", "-c", "-w", "-i", "-p", "-w -r", "-i --tp 5"];
+const ENDS: [&str; 7] = ["", "-c", "-w", "-i", "-p", "-w -r", "-i -tp 5"];
 /// What lets the standby take over.
 const SWITCHES: [&str; 4] = ["-s", "-is", "-ws -t 5", "-ps"];
 
