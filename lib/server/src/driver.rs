@@ -299,6 +299,10 @@ impl Driver {
             answer(&reply, Answer::Refused(refusal));
             return;
         }
+        // Before the answer: who has it may count on that.
+        if request.reconnect {
+            self.shared.sessions().ask_to_reconnect();
+        }
         answer(&reply, Answer::Accepted);
         if request.wait {
             self.waiters.push(reply);
@@ -316,9 +320,6 @@ impl Driver {
                 // A service manager that hurries does not change what the operator decided.
                 request.switchover = earlier.request.switchover;
             }
-        }
-        if request.reconnect {
-            self.shared.sessions().ask_to_reconnect();
         }
         self.ending = Some(Ending { request, steps: plan });
         self.event(mode.event());

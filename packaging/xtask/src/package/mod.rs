@@ -66,7 +66,7 @@ struct PackageArgs {
     /// Which package of the same version it is
     #[arg(long, default_value = "1", value_parser = revision)]
     revision: String,
-    /// Who answers for the package, as NAME <ADDRESS>
+    /// Who answers for the package, as `NAME <ADDRESS>`
     #[arg(long, default_value = "miqm maintainers <miqm@packages.invalid>")]
     maintainer: String,
     /// Where the packages go [default: packages in the target directory]
