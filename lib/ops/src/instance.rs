@@ -143,10 +143,7 @@ pub fn forget_options(env: &Env, qmgr: &QmgrName) -> Result<(), IoError> {
 }
 
 pub(crate) fn forget(runtime: &RuntimeDir) -> Result<(), IoError> {
-    match fs::remove_file(&runtime.options_file()) {
-        Err(error) if !error.is_not_found() => Err(error),
-        _ => Ok(()),
-    }
+    fs::remove_file_if_there(&runtime.options_file())
 }
 
 /// Tells whoever started this process that it has failed.

@@ -59,10 +59,7 @@ pub fn note(file: &Path, data: &Path, log: &Path, owner: Owner) -> Result<(), Io
 ///
 /// If there is one and it cannot be removed.
 pub fn forget(env: &Env, name: &QmgrName) -> Result<(), IoError> {
-    match fs::remove_file(&note_file(env, name)) {
-        Err(error) if !error.is_not_found() => Err(error),
-        _ => Ok(()),
-    }
+    fs::remove_file_if_there(&note_file(env, name))
 }
 
 /// The log directory of a queue manager as it was noted last; `None` if nothing was noted, or nothing that

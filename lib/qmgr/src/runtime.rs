@@ -327,10 +327,7 @@ impl RuntimeDir {
                 _ => Ok(()),
             }
         } else {
-            match fs::remove_file(&self.serving) {
-                Err(error) if !error.is_not_found() => Err(error),
-                _ => Ok(()),
-            }
+            fs::remove_file_if_there(&self.serving)
         }
     }
 }

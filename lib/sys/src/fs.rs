@@ -15,7 +15,7 @@ mod tree;
 pub use append::AppendFile;
 pub use dir::{
     canonical, free_bytes, is_mount_point, link, list, make_dir, make_dir_all, remove_dir,
-    remove_file, rename, set_mode, set_owner, sync_dir,
+    remove_file, remove_file_if_there, rename, set_mode, set_owner, sync_dir,
 };
 pub use file::{
     allocate, close, create_new, open_read, open_read_following, open_rw, read_at, read_limited,

@@ -350,10 +350,8 @@ fn undo_all(notes: &Notes, id: QmgrId) -> Result<(), IoError> {
 /// Removes the marks of a creation that is complete.
 fn finish(places: &[&Path], id: QmgrId) -> Result<(), IoError> {
     for place in places {
-        match fs::remove_file(&place.join(intent::marker(id))) {
-            Err(error) if !error.is_not_found() => return Err(error),
-            _ => fs::sync_dir(place)?,
-        }
+        fs::remove_file_if_there(&place.join(intent::marker(id)))?;
+        fs::sync_dir(place)?;
     }
     Ok(())
 }

@@ -123,6 +123,18 @@ pub fn remove_file(path: &Path) -> Result<(), IoError> {
     std::fs::remove_file(path).at(Op::Remove, path)
 }
 
+/// As [`remove_file`], and no error if there is nothing.
+///
+/// # Errors
+///
+/// If it is a directory, or may not be removed.
+pub fn remove_file_if_there(path: &Path) -> Result<(), IoError> {
+    match remove_file(path) {
+        Err(error) if !error.is_not_found() => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Removes an empty directory.
 ///
 /// # Errors
