@@ -341,6 +341,33 @@ fn an_active_whose_storage_fails_once_ends_and_the_standby_takes_over() {
     }
 }
 
+/// What was ended on purpose must not look to a service manager like something to start again.
+#[test]
+fn an_end_that_was_asked_for_is_no_failure_although_its_last_records_cannot_be_written() {
+    let Some(pair) = Pair::or_skip() else { return };
+    let mut instance = Running(pair.start(0));
+    pair.await_role(0, "Active");
+    let mount = &pair.mounts[0];
+    // The first checkpoint is over when the log is not written any more.
+    let is_log = |change: &Change| change.path.extension().is_some_and(|part| part == "LOG");
+    let mut since = Instant::now();
+    eventually("the log is at rest", || {
+        if pair.changes_of_first(since).iter().any(is_log) {
+            since = Instant::now();
+        }
+        since.elapsed() > Duration::from_secs(1)
+    });
+    mount.fail(Fault { file: "amqhlctl.lfh".into(), times: None, ..Fault::eio(Op::Write, 1) });
+    drop(pair.hosts[0].run("endmqm -i QM1").success());
+    let status = instance.ended();
+    let said = fs::read_to_string(pair.hosts[0].path("miqmd.out")).expect("its words");
+    assert!(!mount.struck().is_empty(), "the end writes to the log");
+    assert!(status.success(), "{status}: {said}");
+    mount.repair();
+    let _active = Running(pair.start(0));
+    pair.await_role(0, "Active");
+}
+
 /// Whichever write, sync or lock of a start fails, the queue manager can be started after it.
 #[test]
 fn a_start_that_fails_anywhere_leaves_a_queue_manager_that_starts() {

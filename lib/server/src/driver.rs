@@ -192,11 +192,12 @@ impl Driver {
                 }
             }
             Input::Failed(error) => {
-                self.shared.log(&Message::StartFailed {
-                    qmgr: self.shared.qmgr().clone(),
-                    why: error.to_string(),
+                let (qmgr, why) = (self.shared.qmgr().clone(), error.to_string());
+                self.shared.log(&match self.ending {
+                    Some(_) => Message::EndIncomplete { qmgr, why },
+                    None => Message::StartFailed { qmgr, why },
                 });
-                self.outcome = Some(Err(error));
+                self.outcome = Some(self.unless_asked_for(error));
                 self.event(Event::CannotStart);
             }
             Input::Lost(loss) => self.lost(loss),
@@ -286,11 +287,16 @@ impl Driver {
         self.shared
             .log(&Message::HoldLost { qmgr: self.shared.qmgr().clone(), why: loss.to_string() });
         notify::status(&format!("fenced itself: {loss}"));
-        // Who has asked for the end does not want a service manager to mend it.
-        self.outcome = Some(match self.ending {
+        self.outcome = Some(self.unless_asked_for(Error::Fenced(loss)));
+    }
+
+    /// What an instance ends with that cannot go on. Who has asked for the end does not want a service manager
+    /// to mend it.
+    fn unless_asked_for(&self, error: Error) -> Result<Outcome, Error> {
+        match self.ending {
             Some(_) => Ok(Outcome { end: self.end_state }),
-            None => Err(Error::Fenced(loss)),
-        });
+            None => Err(error),
+        }
     }
 
     fn end(&mut self, request: EndRequest, standby_waits: bool, reply: Sender<Answer>) {

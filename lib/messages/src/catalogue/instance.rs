@@ -183,6 +183,11 @@ macro_rules! instance {
     explain "The active instance is not affected, and has no standby now."
     respond "No action is needed." ;
 
+1455 Error EndIncomplete { qmgr: QmgrName, why: String }
+    "The end of queue manager '{qmgr}' could not be written: {why}."
+    explain "It has ended as was asked. What was acknowledged is in its log, and the next start replays it."
+    respond "Mend what the message names before the queue manager is started again." ;
+
 1460 Info StartedWith { qmgr: QmgrName, version: String }
     "Queue manager '{qmgr}' started using V{version}."
     explain "The instance on this host is active and serves."
