@@ -9,7 +9,7 @@ use miqm_ops::boot;
 ///
 /// systemd runs this program early at every boot, and whenever it reads its units again. For each queue
 /// manager in mqs.ini it writes a drop-in that has mqm@QMGR.service wait for the mounts of its data and log
-/// directories. What is wrong with a queue manager is said in the log of the kernel, and keeps nothing else back.
+/// directories, and for each file in qmgr.d one that has mqm-create@QMGR.service wait for those. What is wrong with a queue manager is said in the log of the kernel, and keeps nothing else back.
 #[derive(Debug, clap::Parser)]
 pub struct Generator {
     /// Where the drop-ins go
@@ -37,7 +37,7 @@ impl Tool for Generator {
             drop(boot::kernel_log(&format!("miqm-generator: {}: {message}", message.id_text())));
             ui.complain(&message);
         };
-        let generated = match boot::generate(&env.host_env()?, &self.normal) {
+        let generated = match boot::generate(&env.host_env()?, &env.qmgr_d(), &self.normal) {
             Ok(generated) => generated,
             Err(error) => {
                 said(error.to_string(), ui, |why| Message::UnitsNotGenerated { why });

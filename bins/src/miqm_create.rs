@@ -71,7 +71,7 @@ impl Tool for MiqmCreate {
         let host = env.host_env()?;
         let file = match &self.file {
             Some(file) => file.clone(),
-            None => env.config_dir.join("qmgr.d").join(provision::file_name(&self.qmgr)),
+            None => env.qmgr_d().join(provision::file_name(&self.qmgr)),
         };
         let content = provision::read(&host, &file)?;
         let manner = Manner {

@@ -7,7 +7,11 @@ use crate::support::Machine;
 
 /// The drop-in of a unit, if it was made.
 fn drop_in(units: &Path, instance: &str) -> Option<String> {
-    fs::read_to_string(units.join(format!("mqm@{instance}.service.d/50-miqm.conf"))).ok()
+    drop_in_of(units, "mqm", instance)
+}
+
+fn drop_in_of(units: &Path, unit: &str, instance: &str) -> Option<String> {
+    fs::read_to_string(units.join(format!("{unit}@{instance}.service.d/50-miqm.conf"))).ok()
 }
 
 /// A host with this registry, and a directory for units.
@@ -44,6 +48,40 @@ fn each_queue_manager_gets_the_mounts_that_it_needs() {
     assert!(text.ends_with("[Unit]\nRequiresMountsFor=\"/shared/a b\"\n"), "{text}");
     let text = drop_in(&units, r"\x2e-\x25").expect("made");
     assert!(text.ends_with("[Unit]\nRequiresMountsFor=\"/shared/\\\"100%%\\\"\"\n"), "{text}");
+}
+
+/// What is provisioned waits for its storage before anybody looks whether it exists.
+#[test]
+fn a_queue_manager_with_a_file_gets_its_mounts_before_it_exists() {
+    let (machine, units) = host(stanza("QM2", "/shared/qm2").as_bytes());
+    let qmgr_d = machine.shared().join("etc/qmgr.d");
+    fs::create_dir_all(&qmgr_d).expect("made");
+    let file = |name: &str, text: &str| fs::write(qmgr_d.join(name), text).expect("written");
+    let paths = "[paths]\ndata-under = '/mq/data'\nlog = '/mq/log 1'\nrequire-mount = ['/mq']\n";
+    file(r"QM.1-\x25.toml", paths);
+    file("QM2.toml", "[paths]\nlog-under = '/mq'\n");
+    file("BAD.toml", "[paths]\ndata = 1\n");
+    for other in ["QM5.toml~", "a b.toml", ".toml"] {
+        file(other, paths);
+    }
+    let mut command = machine.process("miqm-generator");
+    let said = command.arg(&units).env("MIQM_CONFIG_DIR", qmgr_d.parent().expect("above"));
+    let said = said.output().expect("it runs");
+    assert_eq!(said.status.code(), Some(10));
+    let text = String::from_utf8(said.stderr).expect("text");
+    assert!(text.matches("AMQ1901W").count() == 1 && text.contains("BAD"), "{text}");
+    let wanted = "[Unit]\nRequiresMountsFor=\"/mq/data\"\nRequiresMountsFor=\"/mq/log 1\"\n\
+                  RequiresMountsFor=\"/mq\"\n";
+    for unit in ["mqm", "mqm-create"] {
+        let text = drop_in_of(&units, unit, r"QM.1-\x25").expect("made");
+        assert!(text.ends_with(wanted), "{text}");
+    }
+    // What is in the registry is there, and may be elsewhere than the file says by now.
+    let text = drop_in(&units, "QM2").expect("made");
+    assert!(text.ends_with("[Unit]\nRequiresMountsFor=\"/shared/qm2\"\n"), "{text}");
+    let text = drop_in_of(&units, "mqm-create", "QM2").expect("made");
+    assert!(text.ends_with("[Unit]\nRequiresMountsFor=\"/mq\"\n"), "{text}");
+    assert_eq!(fs::read_dir(&units).expect("read").count(), 4);
 }
 
 #[test]

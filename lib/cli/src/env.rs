@@ -60,6 +60,11 @@ impl Env {
     /// [`Env::deadline`] unless `--deadline` says otherwise, in seconds.
     pub const DEADLINE_SECONDS: u64 = 5;
 
+    /// The directory of the provisioning files.
+    pub fn qmgr_d(&self) -> PathBuf {
+        self.config_dir.join("qmgr.d")
+    }
+
     /// Reads the environment of this process.
     ///
     /// # Errors

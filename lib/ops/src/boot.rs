@@ -2,7 +2,9 @@
 //!
 //! For each queue manager in `mqs.ini` a drop-in of `mqm@<name>.service` that requires the mounts of
 //! its data and log directories: then the instance starts when they are there, and at shutdown it has
-//! handed over before they go. Only files of the host are read, never shared storage.
+//! handed over before they go. For each file in `qmgr.d` one of `mqm-create@<name>.service`, so that a queue
+//! manager is not looked for before its storage is there; and of `mqm@<name>.service`, too, as long as
+//! `mqs.ini` does not know it. Only files of the host are read, never shared storage.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -11,6 +13,8 @@ use miqm_qmgr::env::Env;
 use miqm_qmgr::registry::{Registry, RegistryError};
 use miqm_sys::{IoError, fs};
 use miqm_types::QmgrName;
+
+use crate::provision;
 
 pub use miqm_sys::sd::kernel_log;
 
@@ -25,18 +29,17 @@ const READ_ONLY: &[&str] = &["/usr", "/boot", "/efi", "/etc"];
 /// What was done, and what was not.
 #[derive(Debug, Default)]
 pub struct Generated {
-    /// The queue managers with a drop-in.
-    pub drop_ins: Vec<QmgrName>,
     /// What could not be heeded, in a sentence each without the full stop.
     pub problems: Vec<String>,
 }
 
-/// Writes the drop-ins of all queue managers of the host into a directory of units.
+/// Writes the drop-ins of all queue managers of the host, of which `qmgr_d` has the provisioning files, into
+/// a directory of units.
 ///
 /// # Errors
 ///
 /// [`RegistryError`] if the registry cannot be read. What is wrong in it is among the problems.
-pub fn generate(env: &Env, units: &Path) -> Result<Generated, RegistryError> {
+pub fn generate(env: &Env, qmgr_d: &Path, units: &Path) -> Result<Generated, RegistryError> {
     let registry = Registry::load(env)?;
     let file = registry.file().display();
     let mut generated = Generated::default();
@@ -49,25 +52,73 @@ pub fn generate(env: &Env, units: &Path) -> Result<Generated, RegistryError> {
     }
     for entry in registry.entries().iter().take(DROP_INS_MAX) {
         let data = entry.data_dir().path().to_owned();
-        let paths = [Some(data), boot::noted_log(env, entry)];
-        let (text, problems) = drop_in(paths.into_iter().flatten(), &env.mqs_ini);
-        generated.problems.extend(problems.into_iter().map(|p| format!("{}: {p}", entry.name)));
-        match write(units, &entry.name, &text) {
-            Ok(()) => generated.drop_ins.push(entry.name.clone()),
-            Err(error) => generated.problems.push(format!("{}: {error}", entry.name)),
+        let paths = [Some(data), boot::noted_log(env, entry)].into_iter().flatten();
+        generated.add(units, &entry.name, &["mqm"], paths, &env.mqs_ini);
+    }
+    for name in generated.provisioned(qmgr_d) {
+        let file = qmgr_d.join(provision::file_name(&name));
+        match provision::read(env, &file) {
+            Ok(content) => {
+                let known = registry.entries().iter().any(|entry| entry.name == name);
+                let of: &[&str] = if known { &["mqm-create"] } else { &["mqm-create", "mqm"] };
+                let paths = content.storage().into_iter().map(Path::to_owned);
+                generated.add(units, &name, of, paths, &file);
+            }
+            Err(error) => generated.problems.push(format!("{name}: {error}")),
         }
     }
     Ok(generated)
 }
 
-fn write(units: &Path, name: &QmgrName, text: &str) -> Result<(), IoError> {
-    let dir = units.join(format!("mqm@{}.service.d", name.to_unit_instance()));
-    fs::make_dir_all(&dir, DIR_MODE, None)?;
+impl Generated {
+    /// The queue managers with a file.
+    fn provisioned(&mut self, qmgr_d: &Path) -> Vec<QmgrName> {
+        let files = match fs::list(qmgr_d) {
+            Err(error) if error.is_not_found() => Vec::new(),
+            Err(error) => {
+                self.problems.push(error.to_string());
+                Vec::new()
+            }
+            Ok(files) => files,
+        };
+        let name = |file: &str| QmgrName::from_unit_instance(file.strip_suffix(".toml")?);
+        let mut names: Vec<_> = files.iter().filter_map(|file| name(file.to_str()?)).collect();
+        names.sort();
+        let beyond = names.len().saturating_sub(DROP_INS_MAX);
+        if beyond > 0 {
+            self.problems.push(format!("{}: {beyond} files too many", qmgr_d.display()));
+            names.truncate(DROP_INS_MAX);
+        }
+        names
+    }
+
+    /// Writes the drop-in of each of these units of a queue manager.
+    fn add(
+        &mut self,
+        units: &Path,
+        name: &QmgrName,
+        of: &[&str],
+        paths: impl Iterator<Item = PathBuf>,
+        source: &Path,
+    ) {
+        let (text, problems) = drop_in(paths, source);
+        self.problems.extend(problems.into_iter().map(|why| format!("{name}: {why}")));
+        for unit in of {
+            let dir = units.join(format!("{unit}@{}.service.d", name.to_unit_instance()));
+            if let Err(error) = write(&dir, &text) {
+                self.problems.push(format!("{name}: {error}"));
+            }
+        }
+    }
+}
+
+fn write(dir: &Path, text: &str) -> Result<(), IoError> {
+    fs::make_dir_all(dir, DIR_MODE, None)?;
     fs::replace_volatile(&dir.join("50-miqm.conf"), text.as_bytes(), MODE, None)
 }
 
 /// The text of a drop-in for a queue manager with these directories, and what is not in it.
-fn drop_in(paths: impl Iterator<Item = PathBuf>, registry: &Path) -> (String, Vec<String>) {
+fn drop_in(paths: impl Iterator<Item = PathBuf>, source: &Path) -> (String, Vec<String>) {
     let (mut mounts, mut writable, mut problems) = (String::new(), String::new(), Vec::new());
     for path in paths {
         match usable(&path) {
@@ -81,8 +132,8 @@ fn drop_in(paths: impl Iterator<Item = PathBuf>, registry: &Path) -> (String, Ve
             }
         }
     }
-    let registry = registry.to_str().filter(|text| !text.contains(char::is_control));
-    let mut text = format!("# Made by miqm-generator from {}.\n[Unit]\n", registry.unwrap_or("?"));
+    let source = source.to_str().filter(|text| !text.contains(char::is_control));
+    let mut text = format!("# Made by miqm-generator from {}.\n[Unit]\n", source.unwrap_or("?"));
     text.push_str(&mounts);
     if !writable.is_empty() {
         text.push_str("[Service]\n");

@@ -125,6 +125,25 @@ impl QmgrName {
         }
         escaped
     }
+
+    /// The name of which [`QmgrName::to_unit_instance`] makes this; `None` if it makes it of none.
+    pub fn from_unit_instance(text: &str) -> Option<Self> {
+        let mut name = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(character) = rest.chars().next() {
+            rest = &rest[character.len_utf8()..];
+            match (character, rest.strip_prefix('x').and_then(|digits| digits.get(..2))) {
+                ('-', _) => name.push('/'),
+                ('\\', Some(digits)) => {
+                    name.push(char::from(u8::from_str_radix(digits, 16).ok()?));
+                    rest = &rest[3..];
+                }
+                _ => name.push(character),
+            }
+        }
+        let name: Self = name.parse().ok()?;
+        (name.to_unit_instance() == text).then_some(name)
+    }
 }
 
 #[cfg(test)]
@@ -155,6 +174,20 @@ mod tests {
         assert_eq!(unit(".."), r"\x2e.");
         assert_eq!(unit("%I"), r"\x25I");
         assert_eq!(unit(&"%".repeat(48)).len(), 192);
+    }
+
+    #[test]
+    fn a_unit_instance_has_the_name_that_it_was_made_of() {
+        for name in ["QM1", "QM.1/PAY_2", "./.a", "..", "%I", "%%%"] {
+            let name: QmgrName = name.parse().unwrap();
+            assert_eq!(QmgrName::from_unit_instance(&name.to_unit_instance()), Some(name));
+        }
+        // Of the first of these systemd-escape makes something else.
+        for text in
+            [".a", r"\x41", r"\x2", r"\x\u{e9}", "\u{e9}", r"\xg0", r"\", "a b", "a/b", "", r"\x2E"]
+        {
+            assert_eq!(QmgrName::from_unit_instance(text), None, "{text}");
+        }
     }
 
     #[test]
